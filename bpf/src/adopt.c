@@ -1,0 +1,393 @@
+// iter/tcp: visits every TCP socket of a network namespace, locked.
+//
+// A visit tracks what it has not seen before, adopts what has earned it, makes
+// leave what may no longer be accelerated, and wakes readers at the seam.
+// Several passes make an adoption; between two of them every operation that
+// began before the socket entered the sockhash has ended:
+//   the ends of a living connection find each other (claims),
+//   each end is found ready (trusted, non-blocking, drained),
+//   each enters when the other is ready,
+//   each is opened for redirection when both have been in for a pass.
+#include "pair.h"
+#include "peer.h"
+
+static __always_inline bool in_scope(struct sock *sk)
+{
+	struct cgroup *cgroup = sk->sk_cgrp_data.cgroup, *ancestor;
+	int level, i;
+	__u64 id;
+
+	if (!cgroup)
+		return false;
+	level = BPF_CORE_READ(cgroup, level);
+	for (i = 0; i < 32; i++) {
+		if (i > level)
+			break;
+		if (bpf_probe_read_kernel(&ancestor, sizeof(ancestor), &cgroup->ancestors[i]))
+			break;
+		id = BPF_CORE_READ(ancestor, kn, id);
+		if (bpf_map_lookup_elem(&scopes, &id))
+			return true;
+	}
+	return false;
+}
+
+// A fresh edge for a reader that stopped at the seam: tcp_set_rcvlowat() ends
+// in tcp_data_ready().
+static __always_inline void wake(struct tcp_sock *tp)
+{
+	int lowat = tp->inet_conn.icsk_inet.sk.sk_rcvlowat;
+
+	bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+}
+
+static __always_inline bool fits(struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct socket *socket = sk->sk_socket;
+
+	return !tp->is_mptcp && !tp->inet_conn.icsk_ulp_ops && !BPF_CORE_READ_BITFIELD(tp, repair) &&
+	       !BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) &&
+	       !sock_zerocopy(sk) &&
+	       !sk->sk_shutdown && socket && socket->file;
+}
+
+static __always_inline bool nonblocking(struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.sk_socket->file->f_flags & O_NONBLOCK;
+}
+
+// Everything that TCP delivered has been read.
+static __always_inline bool drained(struct tcp_sock *tp)
+{
+	return tp->copied_seq == tp->rcv_nxt;
+}
+
+// The numbers of a connection that was established before us. Which end it is
+// cannot be seen; the client's SYN counts as acknowledged, so its own number
+// is one less than the server's mirror image of it.
+static __always_inline void derive(struct tcp_sock *tp, struct pair_key *client,
+				   struct pair_key *server)
+{
+	__u32 sent = tp->snd_una - (__u32)tp->bytes_acked;
+	__u32 received = tp->rcv_nxt - (__u32)tp->bytes_received;
+
+	client->client = sent + 1;
+	client->server = received;
+	server->client = received;
+	server->server = sent;
+}
+
+static __always_inline void end_of(struct pair_end *end, struct tcp_sock *tp, struct conn *c)
+{
+	end->sk = (__u64)tp;
+	end->cookie = c->cookie;
+	end->id = c->id;
+	end->filter = c->filter;
+	end->netns = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+}
+
+static __always_inline bool is_end(struct pair_key *key, enum role role, __u64 cookie)
+{
+	struct pair *p = bpf_map_lookup_elem(&pairs, key);
+
+	return p && p->end[role].cookie == cookie;
+}
+
+static __always_inline void settle_role(struct conn *c, struct pair_key *key, enum role role)
+{
+	c->key = *key;
+	c->role = role;
+	c->state = CONN_OPEN;
+	c->epoch = epoch - 1;
+}
+
+// Looks for the opposite claim of the same numbers; makes the pair, or leaves
+// a claim of its own. Claims live for one pass.
+static __always_inline bool claim(struct conn *c, struct tcp_sock *tp, struct pair_key *key,
+				  enum role role)
+{
+	struct claim mine = {.pass = pass, .role = role}, *other;
+	struct pair fresh = {}, *p;
+
+	other = bpf_map_lookup_elem(&claims, key);
+	if (other && other->pass == pass && other->end.cookie != c->cookie) {
+		if (other->role == role || other->taken) {
+			// A third claimant: the pair, if made already, ends.
+			other->taken = 1;
+			p = bpf_map_lookup_elem(&pairs, key);
+			if (p) {
+				set_why(p, WHY_AMBIGUOUS);
+				leave(p, PAIR_AMBIGUOUS | PAIR_FINAL);
+			}
+			return false;
+		}
+		other->taken = 1;
+		end_of(&fresh.end[role & 1], tp, c);
+		fresh.end[!(role & 1)] = other->end;
+		fresh.flags = PAIR_ADOPTED;
+		fresh.born = bpf_ktime_get_ns();
+		if (bpf_map_update_elem(&pairs, key, &fresh, BPF_NOEXIST))
+			return false;
+		settle_role(c, key, role);
+		return true;
+	}
+	end_of(&mine.end, tp, c);
+	bpf_map_update_elem(&claims, key, &mine, BPF_ANY);
+	return false;
+}
+
+// Without a peer in three passes: remote, until the scopes or filters change.
+static __always_inline void unmatched(struct conn *c)
+{
+	if (++c->tries < 3) {
+		pending++;
+		return;
+	}
+	c->state = CONN_REMOTE;
+	if (!c->why) {
+		c->why = WHY_REMOTE;
+		count_why(WHY_REMOTE, 1);
+	}
+}
+
+static __always_inline void find_peer(struct conn *c, struct tcp_sock *tp)
+{
+	struct pair_key client, server;
+
+	if (c->filter & FILTER_EXCLUDED)
+		return;
+	if (c->state == CONN_OPEN) {
+		if (!claim(c, tp, &c->key, c->role & 1))
+			unmatched(c);
+		return;
+	}
+	derive(tp, &client, &server);
+	if (is_end(&client, ACTIVE, c->cookie))
+		settle_role(c, &client, ACTIVE);
+	else if (is_end(&server, PASSIVE, c->cookie))
+		settle_role(c, &server, PASSIVE);
+	else if (!claim(c, tp, &client, ACTIVE) && !claim(c, tp, &server, PASSIVE))
+		unmatched(c);
+}
+
+// Why this end may not enter now; WHY_NONE when it is ready.
+static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
+{
+	if (tp->inet_conn.icsk_ulp_ops)
+		return WHY_ULP;
+	if (tp->is_mptcp)
+		return WHY_MPTCP;
+	if (!fits(tp))
+		return WHY_IN_USE;
+	if (!nonblocking(tp))
+		return WHY_BLOCKING;
+	return distrust(c->id, false);
+}
+
+static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pair *p,
+				  enum role role)
+{
+	c->path = PATH_TCP;
+	c->credit_bytes = 0;
+	c->credit_msgs = 0;
+	c->checked = 0;
+	c->peer_cookie = 0;
+	p->end[role].entered = pass;
+	set_flags(p, PAIR_ADOPTED | F(PAIR_IN_MAP, role));
+	if (bpf_map_update_elem(&socks, &c->cookie, tp, BPF_NOEXIST)) {
+		clear_flags(p, F(PAIR_IN_MAP, role));
+		leave(p, 0);
+		set_why(p, WHY_MAP_FULL);
+	}
+}
+
+static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct pair *p,
+				     enum role role)
+{
+	enum role other = !role;
+	__u32 flags = p->flags;
+	enum reason why;
+
+	if (!(flags & F(PAIR_IN_MAP, role))) {
+		why = unready(c, tp);
+		if (why) {
+			clear_flags(p, F(PAIR_READY, role));
+			if (flags & F(PAIR_IN_MAP, other))
+				leave(p, BOTH(PAIR_SEAM));
+			set_why(p, why);
+			return;
+		}
+		if (!drained(tp)) {
+			clear_flags(p, F(PAIR_READY, role));
+			pending++;
+			return;
+		}
+		flags = set_flags(p, F(PAIR_READY, role));
+		if (flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other)))
+			enter(c, tp, p, role);
+		// Until the other is trusted there is nothing to hurry for.
+		if (!p->why || p->why == WHY_FIONREAD ||
+		    (flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other))))
+			pending++;
+		return;
+	}
+	if (flags & F(PAIR_OPEN, role))
+		return;
+	pending++;
+	if (!(flags & F(PAIR_IN_MAP, other)) || p->end[role].entered == pass ||
+	    p->end[other].entered == pass)
+		return;
+	if (blind_tcp && !drained(tp)) {
+		// What came by TCP meanwhile cannot be counted by its reader.
+		if (++p->retries > 8)
+			leave(p, BOTH(PAIR_SEAM) | PAIR_FINAL);
+		else if (p->retries & 1)
+			leave(p, BOTH(PAIR_SEAM));
+		return;
+	}
+	flags = set_flags(p, F(PAIR_OPEN, role)) | F(PAIR_OPEN, role);
+	new_epoch();
+	if ((flags & BOTH(PAIR_OPEN)) == BOTH(PAIR_OPEN))
+		go_live(p);
+}
+
+// The reader may have stopped at the seam between its two queues, or trusted
+// a FIONREAD that did not count; it is out of the sockhash now.
+static __always_inline void wake_at_seam(struct conn *c, struct tcp_sock *tp, struct pair *p,
+					 enum role role)
+{
+	if ((p->flags & (F(PAIR_SEAM, role) | F(PAIR_IN_MAP, role))) != F(PAIR_SEAM, role))
+		return;
+	clear_flags(p, F(PAIR_SEAM, role));
+	wake(tp);
+}
+
+static __always_inline void reevaluate(struct conn *c, struct sock *sk)
+{
+	c->filter_gen = filter_gen;
+	c->filter = in_scope(sk) ? filter_end(sk, filter_gen) : FILTER_EXCLUDED;
+	if (c->state != CONN_REMOTE)
+		return;
+	// Its peer may be in scope now.
+	count_why(c->why, -1);
+	c->why = WHY_NONE;
+	c->tries = 0;
+	c->state = c->key.client || c->key.server ? CONN_OPEN : CONN_LIVING;
+}
+
+// May this connection be accelerated at all, now?
+static __always_inline bool allowed(struct conn *c, struct pair *p, enum role role)
+{
+	if (!filter_passes(p->end[ACTIVE].filter, p->end[PASSIVE].filter)) {
+		if (p->flags & BOTH(PAIR_IN_MAP))
+			leave(p, BOTH(PAIR_SEAM));
+		set_why(p, WHY_EXCLUDED);
+		return false;
+	}
+	if (distrust(c->id, false) == WHY_SPLICE) {
+		if (p->flags & BOTH(PAIR_IN_MAP))
+			leave(p, BOTH(PAIR_SEAM));
+		set_flags(p, PAIR_FINAL);
+		set_why(p, WHY_SPLICE);
+		return false;
+	}
+	return true;
+}
+
+static __always_inline void visit_connection(struct conn *c, struct tcp_sock *tp, bool established)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	enum role role;
+	struct pair *p;
+
+	if (c->filter_gen != filter_gen)
+		reevaluate(c, sk);
+	if (c->state != CONN_OPEN && c->state != CONN_LIVING)
+		return;
+	if (!c->id)
+		unowned++;
+	p = c->state == CONN_OPEN ? bpf_map_lookup_elem(&pairs, &c->key) : NULL;
+	role = c->role & 1;
+	if (!p || p->end[role].cookie != c->cookie) {
+		if (established && !draining && !no_adopt)
+			find_peer(c, tp);
+		return;
+	}
+	p->end[role].id = c->id;
+	p->end[role].filter = c->filter;
+	wake_at_seam(c, tp, p, role);
+	if (!established || draining || (p->flags & (PAIR_LEAVE | PAIR_FINAL | BOTH(PAIR_CLOSED))))
+		return;
+	if (!p->end[!role].cookie)
+		return;	// the server is still to claim
+	if (allowed(c, p, role) && !no_adopt)
+		bring_on(c, tp, p, role);
+}
+
+SEC("iter/tcp")
+int sockaccel_visit(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	struct conn *c;
+	__u8 state;
+
+	if (!skc)
+		return 0;
+	state = skc->skc_state;
+	if (state != BPF_TCP_ESTABLISHED && state != BPF_TCP_LISTEN &&
+	    state != BPF_TCP_CLOSE_WAIT && state != BPF_TCP_FIN_WAIT1 &&
+	    state != BPF_TCP_FIN_WAIT2)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	visited++;
+	sk = &tp->inet_conn.icsk_inet.sk;
+	c = bpf_sk_storage_get(&conns, tp, 0, 0);
+	if (!c) {
+		if (draining || !in_scope(sk))
+			return 0;
+		c = bpf_sk_storage_get(&conns, tp, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!c)
+			return 0;	// out of memory: the next pass finds it
+		c->cookie = bpf_get_socket_cookie(tp);
+		c->filter_gen = filter_gen - 1;
+		if (state == BPF_TCP_LISTEN) {
+			c->state = CONN_LISTENER;
+			c->id = c->cookie;
+		} else {
+			c->state = CONN_LIVING;
+		}
+	}
+	if (state != BPF_TCP_LISTEN)
+		visit_connection(c, tp, state == BPF_TCP_ESTABLISHED);
+	return 0;
+}
+
+// iter/task_file: whose sockets are those that were there before us? Reads
+// tell as well, but idle sockets have none.
+SEC("iter/task_file")
+int sockaccel_owners(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct conn *c;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || !sk->sk_bpf_storage)
+		return 0;
+	c = bpf_sk_storage_get(&conns, sk, 0, 0);
+	if (c && !c->id)
+		c->id = process_id(task);
+	return 0;
+}

@@ -1,0 +1,196 @@
+// Programs that the sidecar and the tool run themselves (BPF_PROG_RUN): each is
+// one step of control, so that no layout of .bss is known outside of here.
+#include "pair.h"
+#include "peer.h"
+
+struct bpf_map;
+
+// The heart beats: redirection is allowed for another timeout_ns.
+SEC("syscall")
+int sockaccel_beat(struct beat_args *args)
+{
+	alive_until = bpf_ktime_get_ns() + args->timeout_ns;
+	return 0;
+}
+
+SEC("syscall")
+int sockaccel_mode(struct mode_args *args)
+{
+	if (args->set_draining)
+		draining = args->draining;
+	if (args->set_filter_gen)
+		filter_gen = args->filter_gen;
+	new_epoch();
+	return 0;
+}
+
+static long drop_claim(struct bpf_map *map, struct pair_key *key, struct claim *claim, void *ctx)
+{
+	bpf_map_delete_elem(&claims, key);
+	return 0;
+}
+
+SEC("syscall")
+int sockaccel_pass(struct pass_args *args)
+{
+	if (args->begin) {
+		pass++;
+		pending = 0;
+		unowned = 0;
+		visited = 0;
+		return 0;
+	}
+	args->pending = pending;
+	args->unowned = unowned;
+	args->visited = visited;
+	bpf_for_each_map_elem(&claims, drop_claim, NULL, 0);
+	return 0;
+}
+
+// Makes the sidecar look at once.
+SEC("syscall")
+int sockaccel_kick(void *ctx)
+{
+	notify(EVENT_ADOPT, 0);
+	return 0;
+}
+
+SEC("syscall")
+int sockaccel_gauges(struct gauges *g)
+{
+	g->live = live;
+	g->charged = charged;
+	g->alive_until = alive_until;
+	g->now_ns = bpf_ktime_get_ns();
+	g->draining = draining;
+	g->filter_gen = filter_gen;
+	return 0;
+}
+
+static __always_inline bool alive(struct pair_end *end)
+{
+	return end->sk && peer_cookie(end->sk) == end->cookie;
+}
+
+static __always_inline bool open_state(struct pair_end *end)
+{
+	return FIELD(end->sk, sock, __sk_common.skc_state) != BPF_TCP_CLOSE && alive(end);
+}
+
+// No send of this end can still be on its way into the peer's queue: it has
+// none under way now, and one that begins now sees PAIR_LEAVE.
+static __always_inline bool quiet(struct pair *p, enum role role)
+{
+	struct pair_end *end = &p->end[role];
+
+	if (!(p->flags & F(PAIR_IN_MAP, role)) || !end->cookie)
+		return true;
+	return !alive(end) || psock_refs(end->sk) <= 1;
+}
+
+static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum role role,
+				      struct sweep_args *args)
+{
+	struct pair_end *end = &p->end[role];
+	struct removal r = {.key = *key, .cookie = end->cookie, .role = role};
+
+	if (!(p->flags & F(PAIR_IN_MAP, role)))
+		return;
+	// The peer may still fill it, or it holds what was not read yet.
+	if (!quiet(p, !role) || (alive(end) && !queue_empty(end->sk)))
+		return;
+	if (!bpf_map_push_elem(&removals, &r, 0))
+		args->ready++;
+}
+
+static __always_inline bool to_wake(struct pair *p, enum role role)
+{
+	return (p->flags & (F(PAIR_SEAM, role) | F(PAIR_IN_MAP, role))) == F(PAIR_SEAM, role) &&
+	       alive(&p->end[role]);
+}
+
+static long sweep_pair(struct bpf_map *map, struct pair_key *key, struct pair *p,
+		       struct sweep_args *args)
+{
+	bool matched = p->end[ACTIVE].cookie && p->end[PASSIVE].cookie;
+
+	args->pairs++;
+	// Sockets from before us tell nobody when they close.
+	if (p->flags & PAIR_ADOPTED) {
+		if (!(p->flags & F(PAIR_CLOSED, ACTIVE)) && !open_state(&p->end[ACTIVE]))
+			set_flags(p, F(PAIR_CLOSED, ACTIVE));
+		if (!(p->flags & F(PAIR_CLOSED, PASSIVE)) && !open_state(&p->end[PASSIVE]))
+			set_flags(p, F(PAIR_CLOSED, PASSIVE));
+		if ((p->flags & BOTH(PAIR_CLOSED)) == BOTH(PAIR_CLOSED)) {
+			close_end(p, key, ACTIVE);
+			return 0;
+		}
+	}
+	if (!matched) {
+		if (p->end[ACTIVE].sk && !alive(&p->end[ACTIVE])) {
+			close_end(p, key, ACTIVE);
+			return 0;
+		}
+		args->unmatched++;
+		if (args->now_ns - p->born < args->unmatched_ns && !args->leave_all)
+			return 0;
+		if (!(p->flags & F(PAIR_IN_MAP, ACTIVE))) {
+			close_end(p, key, ACTIVE);
+			return 0;
+		}
+		set_flags(p, PAIR_LEAVE | PAIR_FINAL);
+	} else if (args->leave_all) {
+		leave(p, 0);
+	}
+	if (to_wake(p, ACTIVE) || to_wake(p, PASSIVE))
+		args->seams++;
+	if (!(p->flags & BOTH(PAIR_IN_MAP)))
+		return 0;
+	args->in_map++;
+	if (!(p->flags & PAIR_LEAVE))
+		return 0;
+	args->leaving++;
+	sweep_end(key, p, ACTIVE, args);
+	sweep_end(key, p, PASSIVE, args);
+	return 0;
+}
+
+// Finds what can be taken out of the sockhash without losing a byte.
+SEC("syscall")
+int sockaccel_sweep(struct sweep_args *args)
+{
+	struct sweep_args local = {
+		.unmatched_ns = args->unmatched_ns,
+		.leave_all = args->leave_all,
+		.now_ns = bpf_ktime_get_ns(),
+	};
+
+	bpf_for_each_map_elem(&pairs, sweep_pair, &local, 0);
+	*args = local;
+	return 0;
+}
+
+// An end was taken out of the sockhash.
+SEC("syscall")
+int sockaccel_settle(struct settle_args *args)
+{
+	struct pair_key key = args->key;
+	struct pair *p = bpf_map_lookup_elem(&pairs, &key);
+	__u32 flags;
+
+	if (!p)
+		return 0;
+	flags = clear_flags(p, F(PAIR_IN_MAP, args->role & 1)) & ~F(PAIR_IN_MAP, args->role & 1);
+	if (flags & BOTH(PAIR_IN_MAP))
+		return 0;
+	uncharge(p, ACTIVE);
+	uncharge(p, PASSIVE);
+	if (!p->end[PASSIVE].cookie) {
+		bpf_map_delete_elem(&pairs, &key);
+		return 0;
+	}
+	clear_flags(p, PAIR_LEAVE | BOTH(PAIR_OPEN) | BOTH(PAIR_READY));
+	new_epoch();
+	notify(EVENT_ADOPT, 0);
+	return 0;
+}

@@ -1,0 +1,109 @@
+// Pair records: who is the peer? A record is created by the first claimant of
+// a pair of initial sequence numbers and completed by the second, who must be
+// its opposite. Flags are only changed by atomic operations, because both ends,
+// the sidecar and a closing socket may all be at it.
+#ifndef SOCKACCEL_PAIR_H
+#define SOCKACCEL_PAIR_H
+
+#include "filter.h"
+#include "maps.h"
+#include "trust.h"
+
+static __always_inline void count_why(__u8 why, __s64 n)
+{
+	struct counters *c = counters();
+
+	if (c && why)
+		c->not_accelerated[why & (REASON_SLOTS - 1)] += n;
+}
+
+// The reason counts once per connection and is taken back when the connection
+// is accelerated after all.
+static __always_inline void set_why(struct pair *p, __u8 why)
+{
+	__u8 old = p->why;
+
+	if (old == why)
+		return;
+	p->why = why;
+	count_why(old, -1);
+	count_why(why, 1);
+}
+
+static __always_inline __u32 set_flags(struct pair *p, __u32 flags)
+{
+	return __sync_fetch_and_or(&p->flags, flags);
+}
+
+static __always_inline __u32 clear_flags(struct pair *p, __u32 flags)
+{
+	return __sync_fetch_and_and(&p->flags, ~flags);
+}
+
+static __always_inline void new_epoch(void)
+{
+	__sync_fetch_and_add(&epoch, 1);
+}
+
+// Both ends go back to TCP, each direction when its queue is empty (I1), and
+// the sidecar takes them out of the sockhash.
+static __always_inline void leave(struct pair *p, __u32 extra)
+{
+	__u32 old = set_flags(p, PAIR_LEAVE | extra);
+	struct counters *c;
+
+	if (old & PAIR_LEAVE)
+		return;
+	if (clear_flags(p, PAIR_LIVE) & PAIR_LIVE) {
+		__sync_fetch_and_add(&live, -1);
+		c = counters();
+		if (c)
+			c->handed_over++;
+	}
+	new_epoch();
+	notify(EVENT_LEAVE, 0);
+}
+
+// Both ends are in the sockhash and may be redirected to.
+static __always_inline void go_live(struct pair *p)
+{
+	struct counters *c;
+
+	if (set_flags(p, PAIR_LIVE) & PAIR_LIVE)
+		return;
+	__sync_fetch_and_add(&live, 1);
+	set_why(p, WHY_NONE);
+	c = counters();
+	if (!c)
+		return;
+	c->paired++;
+	if (p->flags & PAIR_ADOPTED)
+		c->adopted++;
+}
+
+static __always_inline void uncharge(struct pair *p, enum role role)
+{
+	__u32 held = __sync_lock_test_and_set(&p->end[role].charge, 0);
+
+	if (held)
+		__sync_fetch_and_add(&charged, -(__s64)held);
+}
+
+// An end reached TCP_CLOSE. The record stays until both have: the other end
+// may still hold unread bytes.
+static __always_inline void close_end(struct pair *p, const struct pair_key *key,
+				      enum role role)
+{
+	__u32 now = set_flags(p, F(PAIR_CLOSED, role)) | F(PAIR_CLOSED, role);
+
+	if (clear_flags(p, PAIR_LIVE) & PAIR_LIVE)
+		__sync_fetch_and_add(&live, -1);
+	if ((now & BOTH(PAIR_CLOSED)) != BOTH(PAIR_CLOSED) &&
+	    p->end[ACTIVE].cookie && p->end[PASSIVE].cookie)
+		return;
+	uncharge(p, ACTIVE);
+	uncharge(p, PASSIVE);
+	bpf_map_delete_elem(&pairs, key);
+}
+
+#endif

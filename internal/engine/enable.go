@@ -1,0 +1,214 @@
+// Package engine carries out what the commands ask for: enable and disable as
+// sequences of steps of which each leaves a state that the next call repairs.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/sockaccel/sockaccel/internal/cgroup"
+	"github.com/sockaccel/sockaccel/internal/filter"
+	"github.com/sockaccel/sockaccel/internal/host"
+	"github.com/sockaccel/sockaccel/internal/probe"
+	"github.com/sockaccel/sockaccel/internal/sidecar"
+	"github.com/sockaccel/sockaccel/internal/state"
+)
+
+// Options of enable and run.
+type Options struct {
+	StateDir       string
+	Version        string
+	Scopes         []cgroup.Cgroup // at least one
+	Filters        *filter.Set     // nil: leave as they are
+	MaxConnections uint32
+	NoAdopt        bool
+	AcceptedRisks  []string // see ParseRisks
+	SpliceGuard    string   // auto, guard or evidence
+}
+
+// Enable makes the scopes accelerated and returns when they are. nurse is
+// called, with the lock held, when there is something to nurse: it starts the
+// sidecar and returns when its heart beats. Enabling what is enabled changes
+// nothing; other filters and further scopes take effect at once. The caller
+// closes the State.
+func Enable(ctx context.Context, o Options, nurse func(context.Context, *state.State) error) (_ *state.State, err error) {
+	if err := CheckHost(); err != nil {
+		return nil, err
+	}
+	lock, err := state.Acquire(ctx, o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	s, created, err := openOrCreate(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if created {
+			err = errors.Join(err, takeDown(ctx, s, 0))
+		}
+		s.Close()
+	}()
+	if o.Filters != nil || created {
+		if err := setFilters(s, o.Filters); err != nil {
+			return nil, err
+		}
+	}
+	if err := nurse(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := s.AttachEvidence(); err != nil {
+		return nil, err
+	}
+	if err := addScopes(s, o.Scopes); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openOrCreate returns the state that is there, repaired, or a new one.
+func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool, err error) {
+	s, err := state.Open(o.StateDir)
+	if err == nil {
+		if err := compatible(s, o); err != nil {
+			return nil, false, errors.Join(err, s.Close())
+		}
+		g, err := s.Gauges()
+		if err != nil {
+			return nil, false, errors.Join(err, s.Close())
+		}
+		if g.Draining == 0 {
+			return s, false, nil
+		}
+		// A disable was killed half-way: finish it, then start afresh.
+		if err := errors.Join(takeDown(ctx, s, time.Second), s.Close()); err != nil {
+			return nil, false, err
+		}
+	} else if !errors.Is(err, state.ErrDisabled) {
+		return nil, false, err
+	}
+	found, err := probe.Run()
+	if err != nil {
+		return nil, false, err
+	}
+	if err := checkRisks(found, o.AcceptedRisks); err != nil {
+		return nil, false, err
+	}
+	s, err = state.Create(o.StateDir, state.Config{
+		Meta: state.Meta{
+			Version: o.Version, Since: time.Now().UTC().Truncate(time.Second),
+			AcceptedRisks: o.AcceptedRisks, SpliceGuard: "evidence", FIONREAD: found.FIONREAD,
+			MaxConnections: o.MaxConnections, NoAdopt: o.NoAdopt,
+			Scopes: []cgroup.Cgroup{},
+		},
+		BlindTCP:    found.FIONREAD == probe.FIONREADBlindTCP,
+		RmemCharged: found.RmemCharged,
+		LimitTotal:  max(host.TotalMemory()/100, state.LimitBytes),
+	})
+	return s, err == nil, err
+}
+
+// compatible refuses to change silently what only a new state could have.
+func compatible(s *state.State, o Options) error {
+	meta, err := s.Meta()
+	if err != nil {
+		return err
+	}
+	if o.MaxConnections != meta.MaxConnections || o.NoAdopt != meta.NoAdopt {
+		return fmt.Errorf("enabled already with --max-connections %d and --no-adopt=%t: run sockaccel disable first to change them",
+			meta.MaxConnections, meta.NoAdopt)
+	}
+	return checkRisks(probe.Result{FIONREAD: meta.FIONREAD}, append(slices.Clone(meta.AcceptedRisks), o.AcceptedRisks...))
+}
+
+func setFilters(s *state.State, set *filter.Set) error {
+	if set == nil {
+		set = &filter.Set{}
+	}
+	normal := set.Normalize()
+	if err := s.Update(func(m *state.Meta) { m.Filters = normal }); err != nil {
+		return err
+	}
+	return s.SetFilters(normal)
+}
+
+func addScopes(s *state.State, scopes []cgroup.Cgroup) error {
+	// Recorded first: a tool killed in between leaves a scope that is known
+	// but not attached, which status shows and the next enable attaches.
+	err := s.Update(func(m *state.Meta) {
+		for _, cg := range scopes {
+			known := func(old cgroup.Cgroup) bool { return old.ID == cg.ID }
+			if !slices.ContainsFunc(m.Scopes, known) {
+				m.Scopes = append(m.Scopes, cg)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	meta, err := s.Meta()
+	if err != nil {
+		return err
+	}
+	changed := false
+	for _, cg := range meta.Scopes {
+		if s.Attached(cg) || !cg.Exists() {
+			continue
+		}
+		if err := s.AttachScope(cg); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	// What was out of scope may have its peer in scope now.
+	if err := s.Reevaluate(); err != nil {
+		return err
+	}
+	return s.Kick()
+}
+
+// CheckHost tells whether this process on this kernel can do it at all.
+func CheckHost() error {
+	if err := host.CheckCapabilities(); err != nil {
+		return err
+	}
+	if err := host.CheckSysAdmin("enter network namespaces"); err != nil {
+		return err
+	}
+	if err := host.BTF(); err != nil {
+		return err
+	}
+	if mode, err := host.Lockdown(); err == nil && mode == "confidentiality" {
+		return errors.New("kernel lockdown is in confidentiality mode: BPF programs may not read kernel memory: boot with lockdown=integrity")
+	}
+	return nil
+}
+
+// Detached is the nurse of enable: a supervised sidecar in the background.
+func Detached(ctx context.Context, s *state.State) error { return sidecar.Detach(ctx, s) }
+
+// PrepareStateDir mounts bpffs where that is missing; notice says so.
+func PrepareStateDir(dir string) (notice string, err error) {
+	mounted, err := host.EnsureBPFFS(dir)
+	if err != nil {
+		return "", err
+	}
+	if mounted {
+		notice = "mounted bpffs at /sys/fs/bpf"
+	}
+	if err := os.MkdirAll(parent(dir), 0o750); err != nil {
+		return notice, fmt.Errorf("create state dir: %w", err)
+	}
+	return notice, nil
+}

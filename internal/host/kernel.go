@@ -1,0 +1,73 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	lockdownFile = "/sys/kernel/security/lockdown"
+	btfFile      = "/sys/kernel/btf/vmlinux"
+)
+
+// Lockdown returns the kernel's lockdown mode: "none", "integrity" or
+// "confidentiality"; the last one refuses bpf_probe_read_kernel. It returns
+// "unknown" where securityfs is not mounted, so that nobody can tell.
+func Lockdown() (string, error) {
+	data, err := os.ReadFile(lockdownFile)
+	if errors.Is(err, os.ErrNotExist) {
+		if fs, err := fsType("/sys/kernel/security"); err != nil || fs != unix.SECURITYFS_MAGIC {
+			return "unknown", nil
+		}
+		return "none", nil // a kernel built without it
+	}
+	if err != nil {
+		return "", fmt.Errorf("read lockdown mode: %v", err)
+	}
+	return parseLockdown(string(data))
+}
+
+// parseLockdown finds the mode in force in "none [integrity] confidentiality".
+func parseLockdown(s string) (string, error) {
+	for mode := range strings.FieldsSeq(s) {
+		if name, ok := strings.CutPrefix(mode, "["); ok {
+			if name, ok := strings.CutSuffix(name, "]"); ok && name != "" {
+				return name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("read lockdown mode: unexpected %q in %s", s, lockdownFile)
+}
+
+// BTF returns an error when the kernel's own type information cannot be read,
+// without which the programs cannot be fitted to this kernel.
+func BTF() error { return readBTF(btfFile) }
+
+func readBTF(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("kernel type information %s is missing: the kernel needs CONFIG_DEBUG_INFO_BTF=y (and sysfs mounted)", path)
+	}
+	if err != nil {
+		return fmt.Errorf("read kernel type information: %v: run as root", err)
+	}
+	defer f.Close()
+	if _, err := f.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("read kernel type information: %v: the kernel needs CONFIG_DEBUG_INFO_BTF=y", err)
+	}
+	return nil
+}
+
+// TotalMemory returns the bytes of RAM that the kernel manages, 0 if unknown.
+// A memory limit of our own cgroup does not count: queued data is not ours.
+func TotalMemory() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return uint64(info.Totalram) * uint64(info.Unit) //nolint:unconvert // uint32 on some architectures
+}

@@ -1,0 +1,90 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+)
+
+// Addrs are the addresses of a server.
+type Addrs struct {
+	HTTP string `json:"http"`
+	RR   string `json:"rr"`
+}
+
+// Server serves both kinds of load.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+	rr       *rrServer
+}
+
+// NewServer listens on two ports of 127.0.0.1. The caller has to call Serve,
+// which also closes it.
+func NewServer() (*Server, error) {
+	addr := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	lis, err := listenTCP(netip.AddrPortFrom(addr, 0).String())
+	if err != nil {
+		return nil, err
+	}
+	rr, err := newRRServer(addr)
+	if err != nil {
+		lis.Close()
+		return nil, err
+	}
+	return &Server{listener: lis, http: newHTTPServer(), rr: rr}, nil
+}
+
+// Addrs returns the addresses to connect to.
+func (s *Server) Addrs() Addrs {
+	return Addrs{HTTP: s.listener.Addr().String(), RR: s.rr.addr.String()}
+}
+
+// Serve serves until the context is done, which is not an error.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		s.http.Close()
+		s.rr.stop()
+	})()
+	errs := make(chan error, 2)
+	go func() { errs <- s.rr.serve() }()
+	go func() {
+		err := s.http.Serve(s.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		errs <- err
+	}()
+	// If one ends, so does the other.
+	first := <-errs
+	cancel()
+	return errors.Join(first, <-errs)
+}
+
+// RunServer is the program of a server process: it writes its Addrs as a line
+// of JSON, and serves until its input ends or the context is done.
+func RunServer(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	s, err := NewServer()
+	if err != nil {
+		return fmt.Errorf("load server: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		cancel()
+	}()
+	if err := json.NewEncoder(stdout).Encode(s.Addrs()); err != nil {
+		cancel()
+		err = fmt.Errorf("write addresses: %w", err)
+		return errors.Join(err, s.Serve(ctx))
+	}
+	return s.Serve(ctx)
+}

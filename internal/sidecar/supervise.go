@@ -1,0 +1,182 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sockaccel/sockaccel/internal/state"
+)
+
+// The detached sidecar and its supervisor watch each other: whichever dies is
+// started again by the other. Only killing both leaves it to the dead man's
+// switch. Both are this executable, by these hidden commands.
+const (
+	SidecarCommand    = "internal-sidecar"
+	SupervisorCommand = "internal-supervisor"
+)
+
+// restartPause keeps a sidecar that cannot start from eating a processor.
+const restartPause = 200 * time.Millisecond
+
+// Detach starts a supervisor for the state and waits until the sidecar's heart
+// beats. It does nothing when a supervisor and a sidecar run already.
+func Detach(ctx context.Context, s *state.State) error {
+	if s.Held(state.Supervisor) && s.Held(state.Sidecar) {
+		if g, err := s.Gauges(); err == nil && state.Alive(g) {
+			return nil
+		}
+	}
+	if !s.Held(state.Supervisor) {
+		args := []string{}
+		if pid := s.PID(state.Sidecar); pid != 0 {
+			args = append(args, "--sidecar", strconv.Itoa(pid))
+		}
+		if _, err := spawn(s.Dir, SupervisorCommand, args...); err != nil {
+			return err
+		}
+	}
+	return waitAlive(ctx, s)
+}
+
+func waitAlive(ctx context.Context, s *state.State) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		g, err := s.Gauges()
+		if err != nil {
+			return err
+		}
+		if state.Alive(g) && s.Held(state.Sidecar) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("start sidecar: it did not come up: run it in the foreground to see why: sockaccel run -v")
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// spawn starts this executable detached from everything of the caller's.
+func spawn(dir, command string, args ...string) (*exec.Cmd, error) {
+	// Not by name: the file may have been replaced or removed since.
+	cmd := exec.Command("/proc/self/exe", append([]string{"--state-dir", dir, command}, args...)...)
+	cmd.Dir = "/"
+	cmd.Env = os.Environ()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", command, err)
+	}
+	return cmd, nil
+}
+
+// Supervise keeps a sidecar running until ctx ends, which ends the sidecar as
+// well. With pid it takes over one that runs.
+func Supervise(ctx context.Context, s *state.State, pid int) error {
+	role, err := s.Claim(state.Supervisor)
+	if err != nil {
+		return err
+	}
+	defer role.Release()
+	for {
+		if pid == 0 {
+			cmd, err := spawn(s.Dir, SidecarCommand, "--supervisor", strconv.Itoa(os.Getpid()))
+			if err != nil {
+				return err
+			}
+			pid = cmd.Process.Pid
+			go cmd.Wait() // reaps; the end is seen by pidfd, as for a sidecar taken over
+		}
+		died, err := watch(pid)
+		if err != nil {
+			pid = 0
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+			<-died
+			return nil
+		case <-died:
+		}
+		pid = 0
+		if !state.Exists(s.Dir) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(restartPause):
+		}
+	}
+}
+
+// KeepSupervised starts a new supervisor whenever the one at pid dies, until
+// ctx ends.
+func KeepSupervised(ctx context.Context, s *state.State, pid int) {
+	for {
+		if died, err := watch(pid); err == nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-died:
+			}
+		}
+		if ctx.Err() != nil || !state.Exists(s.Dir) {
+			return
+		}
+		cmd, err := spawn(s.Dir, SupervisorCommand, "--sidecar", strconv.Itoa(os.Getpid()))
+		if err != nil {
+			time.Sleep(restartPause)
+			continue
+		}
+		pid = cmd.Process.Pid
+		go cmd.Wait()
+	}
+}
+
+// watch returns a channel that is closed when the process has ended.
+func watch(pid int) (<-chan struct{}, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("watch process %d: %w", pid, err)
+	}
+	died := make(chan struct{})
+	go func() {
+		defer close(died)
+		defer unix.Close(fd)
+		for {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+			if n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
+				return
+			}
+		}
+	}()
+	return died, nil
+}
+
+// Stop ends supervisor and sidecar and waits for both. The caller holds the
+// Lock, so that nobody starts them again.
+func Stop(ctx context.Context, s *state.State) error {
+	for _, role := range []string{state.Supervisor, state.Sidecar} {
+		for s.Held(role) {
+			if pid := s.PID(role); pid > 0 && pid != os.Getpid() {
+				_ = syscall.Kill(pid, syscall.SIGTERM)
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("stop %s %d: %w", role, s.PID(role), ctx.Err())
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
