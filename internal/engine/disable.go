@@ -33,6 +33,9 @@ func Disable(ctx context.Context, stateDir string, scopes []cgroup.Cgroup, timeo
 	if err := CheckHost(); err != nil {
 		return err
 	}
+	if !state.Exists(stateDir) {
+		return state.ErrDisabled
+	}
 	lock, err := state.Acquire(ctx, stateDir)
 	if err != nil {
 		return err

@@ -69,7 +69,8 @@ func tryRedirect(r *Result) (bool, error) {
 	}
 	defer socks.Close()
 	return tryWith(socks, asm.Instructions{
-		asm.StoreImm(asm.R10, -8, receiverKey, asm.DWord),
+		asm.Mov.Imm(asm.R2, receiverKey),
+		asm.StoreMem(asm.R10, -8, asm.R2, asm.DWord),
 		asm.LoadMapPtr(asm.R2, socks.FD()),
 		asm.Mov.Reg(asm.R3, asm.R10),
 		asm.Add.Imm(asm.R3, -8),

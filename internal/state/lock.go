@@ -20,7 +20,7 @@ type Lock struct {
 
 // Acquire waits for the lock of the state directory until ctx ends.
 func Acquire(ctx context.Context, stateDir string) (*Lock, error) {
-	path := stateDir + ".lock"
+	path := stateDir + "-lock" // no dot: bpffs refuses those
 	for {
 		lock, err := tryLock(path)
 		if err == nil {
