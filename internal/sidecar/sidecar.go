@@ -27,8 +27,9 @@ const (
 	// something to bring on, and between two sweeps of leaving connections.
 	passMin, passMax   = 3 * time.Millisecond, time.Second
 	sweepMin, sweepMax = time.Millisecond, 20 * time.Millisecond
-	// A pass may cost at most one part in passShare of the time.
+	// A pass may cost at most one part in passShare of the time, after a burst.
 	passShare = 20
+	passBurst = 60 * time.Millisecond
 	// forgetEvery is the number of beats between two looks for dead cgroups.
 	forgetEvery = 10
 	// ownersEvery limits how often files are searched for owners.
@@ -44,6 +45,8 @@ type Sidecar struct {
 	passAt, sweepAt     time.Time
 	passPause, sweepGap time.Duration
 	ownersAt            time.Time
+	budget              time.Duration // of processor time for passes
+	budgetAt            time.Time
 	beats               int
 }
 
@@ -132,7 +135,11 @@ func (sc *Sidecar) loop(ctx context.Context, events <-chan event) error {
 			sc.sweep()
 		}
 		if !sc.passAt.IsZero() && !now.Before(sc.passAt) {
-			sc.pass()
+			if debt := sc.debt(now); debt > 0 {
+				sc.passAt = now.Add(debt)
+			} else {
+				sc.pass()
+			}
 		}
 	}
 }
@@ -214,12 +221,23 @@ func (sc *Sidecar) pass() {
 		sc.ownersAt = time.Now()
 	}
 	cost := time.Since(start)
+	sc.budget -= cost
 	sc.log.Debug("pass", "visited", result.Visited, "pending", result.Pending, "unowned", result.Unowned, "took", cost)
 	sc.passAt = time.Time{}
 	if result.Pending > 0 {
-		sc.passAt = time.Now().Add(max(sc.passPause, passShare*cost))
+		sc.passAt = time.Now().Add(sc.passPause)
 		sc.passPause = min(sc.passPause*3/2, passMax)
 	}
+}
+
+// debt is how long to wait until passes have cost no more than their share.
+func (sc *Sidecar) debt(now time.Time) time.Duration {
+	if sc.budgetAt.IsZero() {
+		sc.budgetAt, sc.budget = now, passBurst
+	}
+	sc.budget = min(sc.budget+now.Sub(sc.budgetAt)/passShare, passBurst)
+	sc.budgetAt = now
+	return max(0, -sc.budget*passShare)
 }
 
 // forget drops scopes whose cgroups are gone.

@@ -22,6 +22,9 @@ func Main(m *testing.M) {
 	startNetpoll()
 	before := openFDs()
 	code := m.Run()
+	for _, f := range atExit {
+		f()
+	}
 	if leaked := leakedFDs(before); len(leaked) > 0 {
 		fmt.Fprintf(os.Stderr, "testkit: %d file descriptors leaked:\n", len(leaked))
 		for fd, target := range leaked {
@@ -31,6 +34,9 @@ func Main(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// atExit runs after all tests.
+var atExit []func()
 
 // RequireRoot skips the test when it may not create cgroups, namespaces and
 // BPF programs.
