@@ -8,7 +8,12 @@
 
 static __always_inline bool has_port(const __u64 *set, __u16 port)
 {
-	return set[(port >> 6) & 1023] >> (port & 63) & 1;
+	__u32 word = port >> 6;
+
+	// For verifiers before 6.13, which do not know the width of a load from
+	// a kernel structure; the compiler would drop a plain mask.
+	asm volatile("%[word] &= 1023" : [word] "+r"(word));
+	return set[word] >> (port & 63) & 1;
 }
 
 #define WORDS6(a)                                                          \
