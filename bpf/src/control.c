@@ -92,15 +92,20 @@ static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum
 				      struct sweep_args *args)
 {
 	struct pair_end *end = &p->end[role];
-	struct removal r = {.key = *key, .cookie = end->cookie, .role = role};
+	struct removal *r;
 
 	if (!(p->flags & F(PAIR_IN_MAP, role)))
 		return;
 	// The peer may still fill it, or it holds what was not read yet.
 	if (!quiet(p, !role) || (alive(end) && !queue_empty(end->sk)))
 		return;
-	if (!bpf_map_push_elem(&removals, &r, 0))
-		args->ready++;
+	r = bpf_map_lookup_elem(&removals, &args->ready);
+	if (!r)
+		return;	// full: the next sweep
+	r->key = *key;
+	r->cookie = end->cookie;
+	r->role = role;
+	args->ready++;
 }
 
 static __always_inline bool to_wake(struct pair *p, enum role role)

@@ -110,10 +110,13 @@ struct {
 	__uint(max_entries, 65536);
 } events SEC(".maps");
 
-// What a sweep found ready to be taken out of the sockhash.
+// What a sweep found ready to be taken out of the sockhash. An array, because
+// before 6.2 a program of type syscall may use no queue.
+#define REMOVALS 4096
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REMOVALS);
+	__type(key, __u32);
 	__type(value, struct removal);
 } removals SEC(".maps");
 

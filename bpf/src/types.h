@@ -216,7 +216,7 @@ struct sweep_args {
 	__u32 pairs;		// out: records seen
 	__u32 in_map;		// out: records with an end still in the sockhash
 	__u32 leaving;		// out: of these, on their way out
-	__u32 ready;		// out: keys written to `removals`
+	__u32 ready;		// out: entries written to `removals`
 	__u32 seams;		// out: readers to be woken
 	__u32 unmatched;	// out: clients without a server
 };

@@ -24,28 +24,24 @@ func Step(s *state.State, leaveAll bool) (bpf.AccelSweepArgs, error) {
 		if err != nil || swept.Ready == 0 {
 			return swept, err
 		}
-		if err := remove(s); err != nil {
-			return swept, err
+		for i := range swept.Ready {
+			if err := remove(s, i); err != nil {
+				return swept, err
+			}
 		}
 	}
 }
 
-func remove(s *state.State) error {
-	for {
-		var r bpf.AccelRemoval
-		err := s.Maps.Removals.LookupAndDelete(nil, &r)
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("take sockets out: %w", err)
-		}
-		// It may have closed, which takes it out as well.
-		err = s.Maps.Socks.Delete(r.Cookie)
-		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("take sockets out: %w", err)
-		}
-		if err := s.Settle(r); err != nil {
-			return err
-		}
+// remove takes out what slot i of the removals names.
+func remove(s *state.State, i uint32) error {
+	var r bpf.AccelRemoval
+	if err := s.Maps.Removals.Lookup(i, &r); err != nil {
+		return fmt.Errorf("take sockets out: %w", err)
 	}
+	// It may have closed, which takes it out as well.
+	err := s.Maps.Socks.Delete(r.Cookie)
+	if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("take sockets out: %w", err)
+	}
+	return s.Settle(r)
 }
