@@ -11,6 +11,10 @@
 #include "pair.h"
 #include "peer.h"
 
+// Entries, of both ends, before a connection that had to leave again and again
+// (its readers are never drained) is left alone.
+#define MAX_TRIES 16
+
 static __always_inline bool in_scope(struct sock *sk)
 {
 	struct cgroup *cgroup = sk->sk_cgrp_data.cgroup, *ancestor;
@@ -188,6 +192,10 @@ static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pair *p,
 				  enum role role)
 {
+	if (++p->retries > MAX_TRIES) {
+		leave(p, BOTH(PAIR_SEAM) | PAIR_FINAL);
+		return;
+	}
 	c->path = PATH_TCP;
 	c->credit_bytes = 0;
 	c->credit_msgs = 0;
@@ -202,6 +210,7 @@ static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pa
 	}
 }
 
+// One step further on the way into the sockhash; see the top of this file.
 static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct pair *p,
 				     enum role role)
 {
@@ -209,47 +218,35 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 	__u32 flags = p->flags;
 	enum reason why;
 
-	if (!(flags & F(PAIR_IN_MAP, role))) {
-		why = unready(c, tp);
-		if (why) {
-			clear_flags(p, F(PAIR_READY, role));
-			if (flags & F(PAIR_IN_MAP, other))
-				leave(p, BOTH(PAIR_SEAM));
-			set_why(p, why);
-			return;
-		}
-		if (!drained(tp)) {
-			clear_flags(p, F(PAIR_READY, role));
-			pending++;
-			return;
-		}
-		flags = set_flags(p, F(PAIR_READY, role));
-		if (flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other)))
-			enter(c, tp, p, role);
-		// Until the other is trusted there is nothing to hurry for.
-		if (!p->why || p->why == WHY_FIONREAD ||
-		    (flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other))))
-			pending++;
-		return;
-	}
 	if (flags & F(PAIR_OPEN, role))
 		return;
-	pending++;
-	if (!(flags & F(PAIR_IN_MAP, other)) || p->end[role].entered == pass ||
-	    p->end[other].entered == pass)
-		return;
-	if (blind_tcp && !drained(tp)) {
-		// What came by TCP meanwhile cannot be counted by its reader.
-		if (++p->retries > 8)
-			leave(p, BOTH(PAIR_SEAM) | PAIR_FINAL);
-		else if (p->retries & 1)
-			leave(p, BOTH(PAIR_SEAM));
+	if (flags & F(PAIR_IN_MAP, role)) {
+		pending++;
+		if (!(flags & F(PAIR_IN_MAP, other)) || p->end[role].entered == pass ||
+		    p->end[other].entered == pass)
+			return;
+		flags = set_flags(p, F(PAIR_OPEN, role)) | F(PAIR_OPEN, role);
+		new_epoch();
+		if ((flags & BOTH(PAIR_OPEN)) == BOTH(PAIR_OPEN))
+			go_live(p);
 		return;
 	}
-	flags = set_flags(p, F(PAIR_OPEN, role)) | F(PAIR_OPEN, role);
-	new_epoch();
-	if ((flags & BOTH(PAIR_OPEN)) == BOTH(PAIR_OPEN))
-		go_live(p);
+	why = unready(c, tp);
+	if (why) {
+		clear_flags(p, F(PAIR_READY, role));
+		if (flags & F(PAIR_IN_MAP, other))
+			leave(p, BOTH(PAIR_SEAM));
+		set_why(p, why);
+		return;
+	}
+	flags = set_flags(p, F(PAIR_READY, role));
+	// Until the other is trusted there is nothing to hurry for.
+	if (!(flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other))))
+		return;
+	pending++;
+	// Where FIONREAD does not count TCP bytes in the map none may be unread.
+	if (!blind_tcp || drained(tp))
+		enter(c, tp, p, role);
 }
 
 // The reader may have stopped at the seam between its two queues, or trusted

@@ -14,8 +14,9 @@ import (
 
 // Kinds of load.
 const (
-	KindHTTP = "http" // HTTP/1.1 keep-alive
-	KindRR   = "rr"   // 64-byte requests and responses
+	KindHTTP    = "http"    // HTTP/1.1 keep-alive
+	KindRR      = "rr"      // 64-byte requests and responses
+	KindConnect = "connect" // a connection for each 64-byte exchange, one at a time
 )
 
 // Command asks a client for a round. It opens its connections for the round.
@@ -30,10 +31,14 @@ type Command struct {
 }
 
 // Result is the outcome of a round. Messages are verified exchanges of a
-// request and a response, Bytes what was received in them.
+// request and a response that ended within the measurement, Bytes what was
+// received in them. Each half of an exchange is sent by one system call, but
+// for responses that do not fit the HTTP server's buffer of 4 KiB.
 type Result struct {
-	Kind           string  `json:"kind"`
-	Messages       int64   `json:"messages"`
+	Kind     string `json:"kind"`
+	Messages int64  `json:"messages"`
+	// AllMessages also counts warm-up and what ended after the measurement.
+	AllMessages    int64   `json:"all_messages"`
 	Bytes          int64   `json:"bytes"`
 	Errors         int64   `json:"errors"` // at most one for each connection
 	FirstError     string  `json:"first_error"`
@@ -61,6 +66,8 @@ func Run(ctx context.Context, c Command) (Result, error) {
 		return runHTTP(ctx, c)
 	case KindRR:
 		return runRR(ctx, c)
+	case KindConnect:
+		return runConnect(ctx, c)
 	}
 	return Result{}, fmt.Errorf("unknown kind of load %q", c.Kind)
 }
@@ -79,6 +86,7 @@ type round struct {
 	start, end time.Time // of what is measured
 
 	mu         sync.Mutex
+	all        int64
 	bytes      int64
 	errors     int64
 	firstError error
@@ -93,13 +101,14 @@ func newRound(c Command) *round {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// message counts an exchange if its answer came within the measurement.
+// message counts an exchange, and measures it if its answer came in time.
 func (r *round) message(sent, received time.Time, bytes int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all++
 	if received.Before(r.start) || received.After(r.end) {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.bytes += int64(bytes)
 	r.latency.add(received.Sub(sent))
 }
@@ -120,6 +129,7 @@ func (r *round) result() Result {
 	res := Result{
 		Kind:           r.kind,
 		Messages:       r.latency.total,
+		AllMessages:    r.all,
 		Bytes:          r.bytes,
 		Errors:         r.errors,
 		ElapsedSeconds: max(0, min(r.end.Sub(r.start), time.Since(r.start)).Seconds()),

@@ -41,13 +41,14 @@ func TestRun(t *testing.T) {
 		{Kind: KindRR, Addr: addrs.RR, Connections: 16},
 		{Kind: KindHTTP, Addr: addrs.HTTP, Connections: 4},
 		{Kind: KindHTTP, Addr: addrs.HTTP, Connections: 2, Size: 300_001},
+		{Kind: KindConnect, Addr: addrs.RR},
 	} {
 		c.Seconds = 0.2
 		res, err := Run(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Messages == 0 || res.Errors != 0 || res.FirstError != "" {
+		if res.Messages == 0 || res.AllMessages < res.Messages || res.Errors != 0 || res.FirstError != "" {
 			t.Errorf("%+v: got %+v", c, res)
 		}
 		size := int64(rrSize)
@@ -133,6 +134,13 @@ func TestRunReportsBadServer(t *testing.T) {
 					}()
 				}
 			}()
+			once, err := Run(t.Context(), Command{Kind: KindConnect, Addr: lis.Addr().String(), Seconds: 0.1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if once.Errors != 1 || once.Messages != 0 || !strings.Contains(once.FirstError, x.want) {
+				t.Errorf("connect: got %+v, want an error with %q", once, x.want)
+			}
 			res, err := Run(t.Context(), Command{Kind: KindRR, Addr: lis.Addr().String(), Connections: 3, Seconds: 0.1})
 			if err != nil {
 				t.Fatal(err)
@@ -196,7 +204,9 @@ func TestServeCommands(t *testing.T) {
 
 func TestRunStopsWithContext(t *testing.T) {
 	addrs := startServer(t)
-	for _, c := range []Command{{Kind: KindRR, Addr: addrs.RR}, {Kind: KindHTTP, Addr: addrs.HTTP}} {
+	for _, c := range []Command{
+		{Kind: KindRR, Addr: addrs.RR}, {Kind: KindHTTP, Addr: addrs.HTTP}, {Kind: KindConnect, Addr: addrs.RR},
+	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		c.Seconds = 60
