@@ -37,6 +37,14 @@ type AccelClaim struct {
 		Pad     [3]uint8
 		Entered uint32
 		Charge  uint32
+		Tuple   struct {
+			_          structs.HostLayout
+			Local      [4]uint32
+			Remote     [4]uint32
+			LocalPort  uint16
+			RemotePort uint16
+		}
+		Pad2 uint32
 	}
 	Pass  uint32
 	Role  uint8
@@ -133,6 +141,14 @@ type AccelPair struct {
 		Pad     [3]uint8
 		Entered uint32
 		Charge  uint32
+		Tuple   struct {
+			_          structs.HostLayout
+			Local      [4]uint32
+			Remote     [4]uint32
+			LocalPort  uint16
+			RemotePort uint16
+		}
+		Pad2 uint32
 	}
 	Born    uint64
 	Flags   uint32

@@ -82,15 +82,6 @@ static __always_inline void derive(struct tcp_sock *tp, struct pair_key *client,
 	server->server = sent;
 }
 
-static __always_inline void end_of(struct pair_end *end, struct tcp_sock *tp, struct conn *c)
-{
-	end->sk = (__u64)tp;
-	end->cookie = c->cookie;
-	end->id = c->id;
-	end->filter = c->filter;
-	end->netns = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
-}
-
 static __always_inline bool is_end(struct pair_key *key, enum role role, __u64 cookie)
 {
 	struct pair *p = bpf_map_lookup_elem(&pairs, key);
@@ -127,7 +118,7 @@ static __always_inline bool claim(struct conn *c, struct tcp_sock *tp, struct pa
 			return false;
 		}
 		other->taken = 1;
-		end_of(&fresh.end[role & 1], tp, c);
+		fill_end(&fresh.end[role & 1], tp, c);
 		fresh.end[!(role & 1)] = other->end;
 		fresh.flags = PAIR_ADOPTED;
 		fresh.born = bpf_ktime_get_ns();
@@ -136,7 +127,7 @@ static __always_inline bool claim(struct conn *c, struct tcp_sock *tp, struct pa
 		settle_role(c, key, role);
 		return true;
 	}
-	end_of(&mine.end, tp, c);
+	fill_end(&mine.end, tp, c);
 	bpf_map_update_elem(&claims, key, &mine, BPF_ANY);
 	return false;
 }
@@ -207,7 +198,10 @@ static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pa
 		clear_flags(p, F(PAIR_IN_MAP, role));
 		leave(p, 0);
 		set_why(p, WHY_MAP_FULL);
+		return;
 	}
+	if (role == PASSIVE && translated(p))
+		keep_alive(tp, &tp->inet_conn.icsk_inet.sk);
 }
 
 // One step further on the way into the sockhash; see the top of this file.
@@ -262,8 +256,11 @@ static __always_inline void wake_at_seam(struct conn *c, struct tcp_sock *tp, st
 
 static __always_inline void reevaluate(struct conn *c, struct sock *sk)
 {
+	struct tuple tuple;
+
 	c->filter_gen = filter_gen;
-	c->filter = in_scope(sk) ? filter_end(sk, filter_gen) : FILTER_EXCLUDED;
+	read_tuple(&tuple, sk);
+	c->filter = in_scope(sk) ? filter_end(&tuple, c->filter_gen) : FILTER_EXCLUDED;
 	if (c->state != CONN_REMOTE)
 		return;
 	// Its peer may be in scope now.

@@ -21,8 +21,10 @@
 #define SEND_SHUTDOWN 2
 #define SOL_SOCKET 1
 #define SOL_TCP 6
+#define SO_KEEPALIVE 9
 #define SO_RCVLOWAT 18
 #define SO_ZEROCOPY 60
+#define TCP_KEEPIDLE 4
 #define TCP_REPAIR 19
 #define TCP_ULP 31
 #define ENOENT 2
@@ -108,7 +110,7 @@ struct socket {
 	struct sock *sk;
 } CORE;
 
-enum sock_flags { SOCK_ZEROCOPY = 1 };
+enum sock_flags { SOCK_KEEPOPEN = 1, SOCK_ZEROCOPY = 2 };
 
 struct sock_backlog {
 	struct atomic_like rmem_alloc;
@@ -130,6 +132,14 @@ struct sock {
 static __always_inline bool sock_zerocopy(struct sock *sk)
 {
 	__u64 bit = bpf_core_enum_value(enum sock_flags, SOCK_ZEROCOPY);
+
+	asm volatile("" : "+r"(bit));
+	return sk->__sk_common.skc_flags >> bit & 1;
+}
+
+static __always_inline bool sock_keeps_alive(struct sock *sk)
+{
+	__u64 bit = bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN);
 
 	asm volatile("" : "+r"(bit));
 	return sk->__sk_common.skc_flags >> bit & 1;

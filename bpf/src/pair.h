@@ -9,6 +9,45 @@
 #include "maps.h"
 #include "trust.h"
 
+static __always_inline void fill_end(struct pair_end *end, struct tcp_sock *tp,
+				     struct conn *c)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	end->sk = (__u64)tp;
+	end->cookie = c->cookie;
+	end->id = c->id;
+	end->filter = c->filter;
+	end->netns = sk->__sk_common.skc_net.net->ns.inum;
+	read_tuple(&end->tuple, sk);
+}
+
+// The ends see different addresses: something between them translates, and
+// keeps state that ages.
+static __always_inline bool translated(const struct pair *p)
+{
+	const struct tuple *a = &p->end[ACTIVE].tuple, *b = &p->end[PASSIVE].tuple;
+
+	return a->local_port != b->remote_port || a->remote_port != b->local_port ||
+	       a->local[0] != b->remote[0] || a->remote[0] != b->local[0] ||
+	       a->local[1] != b->remote[1] || a->remote[1] != b->local[1] ||
+	       a->local[2] != b->remote[2] || a->remote[2] != b->local[2] ||
+	       a->local[3] != b->remote[3] || a->remote[3] != b->local[3];
+}
+
+// Nothing between the ends sees redirected data. So that its state (conntrack,
+// IPVS: 15 minutes) does not age away under a connection in use, the server's
+// TCP sends keepalives, unless the program has asked for its own. ctx is what
+// bpf_setsockopt takes: the sock_ops context or the socket.
+#define KEEPALIVE_IDLE 300	// seconds
+#define keep_alive(ctx, sk)                                                          \
+	({                                                                           \
+		int __on = 1, __idle = KEEPALIVE_IDLE;                               \
+		if (!sock_keeps_alive(sk) &&                                         \
+		    !bpf_setsockopt(ctx, SOL_TCP, TCP_KEEPIDLE, &__idle, sizeof(__idle))) \
+			bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &__on, sizeof(__on)); \
+	})
+
 static __always_inline void count_why(__u8 why, __s64 n)
 {
 	struct counters *c = counters();

@@ -50,16 +50,6 @@ static __always_inline void refuse(struct conn *c, __u8 why)
 	count_why(why, 1);
 }
 
-static __always_inline void fill_end(struct pair_end *end, struct tcp_sock *tp,
-				     struct conn *c)
-{
-	end->sk = (__u64)tp;
-	end->cookie = c->cookie;
-	end->id = c->id;
-	end->filter = c->filter;
-	end->netns = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
-}
-
 // A socket starts its life as this connection's end; false when this cookie
 // was another connection before (connect(AF_UNSPEC)), or is seen a second time
 // because the program is attached to several ancestors.
@@ -67,6 +57,7 @@ static __always_inline bool begin(struct bpf_sock_ops *ctx, struct conn *c,
 				  struct tcp_sock *tp, __u8 role)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct tuple tuple;
 
 	if (c->cookie == cookie && c->state != CONN_NEW)
 		return false;
@@ -79,7 +70,8 @@ static __always_inline bool begin(struct bpf_sock_ops *ctx, struct conn *c,
 	c->state = CONN_OPEN;
 	c->path = PATH_TCP;
 	c->filter_gen = filter_gen;
-	c->filter = filter_end(&tp->inet_conn.icsk_inet.sk, filter_gen);
+	read_tuple(&tuple, &tp->inet_conn.icsk_inet.sk);
+	c->filter = filter_end(&tuple, c->filter_gen);
 	return true;
 }
 
@@ -240,6 +232,7 @@ static __always_inline void on_passive(struct bpf_sock_ops *ctx)
 	p->end[PASSIVE].id = end.id;
 	p->end[PASSIVE].netns = end.netns;
 	p->end[PASSIVE].filter = end.filter;
+	p->end[PASSIVE].tuple = end.tuple;
 	// Last, because a peer without an address is not resolved.
 	p->end[PASSIVE].sk = end.sk;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
@@ -283,6 +276,8 @@ static __always_inline void on_passive(struct bpf_sock_ops *ctx)
 	}
 	set_flags(p, BOTH(PAIR_OPEN));
 	go_live(p);
+	if (translated(p))
+		keep_alive(ctx, &tp->inet_conn.icsk_inet.sk);
 }
 
 // The client's first data was acknowledged. A server in scope would have

@@ -118,6 +118,14 @@ struct conn {
 #define F(flag, role) ((flag) << (role))
 #define BOTH(flag) ((flag) | (flag) << 1)
 
+// As this end sees it; IPv4 as ::ffff:a.b.c.d.
+struct tuple {
+	__be32 local[4];
+	__be32 remote[4];
+	__u16 local_port;	// host order
+	__u16 remote_port;
+};
+
 struct pair_end {
 	__u64 sk;
 	__u64 cookie;
@@ -127,6 +135,8 @@ struct pair_end {
 	__u8 pad[3];
 	__u32 entered;	// adoption pass in which it entered the sockhash
 	__u32 charge;	// bytes of the total budget that its outgoing queue holds
+	struct tuple tuple;
+	__u32 pad2;
 };
 
 struct pair {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -23,6 +24,8 @@ const (
 	// beatEvery and deadAfter are the dead man's switch (invariant I5).
 	beatEvery = 500 * time.Millisecond
 	deadAfter = 2 * time.Second
+	// stuckAfter is what one turn of the loop may take.
+	stuckAfter = 10 * time.Second
 	// shortest and longest pause between two adoption passes that have
 	// something to bring on, and between two sweeps of leaving connections.
 	passMin, passMax   = 3 * time.Millisecond, time.Second
@@ -30,7 +33,7 @@ const (
 	// A pass may cost at most one part in passShare of the time, after a burst.
 	passShare = 20
 	passBurst = 60 * time.Millisecond
-	// forgetEvery is the number of beats between two looks for dead cgroups.
+	// forgetEvery is the number of looks between two looks for dead cgroups.
 	forgetEvery = 10
 	// ownersEvery limits how often files are searched for owners.
 	ownersEvery = time.Second
@@ -47,7 +50,8 @@ type Sidecar struct {
 	ownersAt            time.Time
 	budget              time.Duration // of processor time for passes
 	budgetAt            time.Time
-	beats               int
+	looks               int
+	turned              atomic.Int64 // when the loop last turned, Unix nanoseconds
 }
 
 // Run nurses the state until ctx ends. ready is called when the heart beats.
@@ -103,14 +107,21 @@ const (
 )
 
 func (sc *Sidecar) loop(ctx context.Context, events <-chan event) error {
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
+	look := time.NewTicker(beatEvery)
+	defer look.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	// The heart is apart from the loop, because a pass over very many sockets
+	// may take longer than deadAfter; it stops when the loop does not turn.
+	stopped := make(chan error, 1)
+	heart, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { stopped <- sc.keepBeating(heart) }()
 	// What was under way when a sidecar before us died.
 	sc.passSoon()
 	sc.sweepSoon()
 	for {
+		sc.turned.Store(time.Now().UnixNano())
 		timer.Reset(sc.untilDue())
 		select {
 		case <-ctx.Done():
@@ -124,10 +135,10 @@ func (sc *Sidecar) loop(ctx context.Context, events <-chan event) error {
 			} else {
 				sc.passSoon()
 			}
-		case <-beat.C:
-			if err := sc.beat(); err != nil {
-				return err
-			}
+		case err := <-stopped:
+			return err
+		case <-look.C:
+			sc.lookAround()
 		case <-timer.C:
 		}
 		now := time.Now()
@@ -144,22 +155,39 @@ func (sc *Sidecar) loop(ctx context.Context, events <-chan event) error {
 	}
 }
 
-func (sc *Sidecar) beat() error {
-	if err := sc.state.Beat(deadAfter); err != nil {
-		return err
+// keepBeating ends with ErrDisabled when the state has been removed.
+func (sc *Sidecar) keepBeating(ctx context.Context) error {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if !state.Exists(sc.state.Dir) {
+			return state.ErrDisabled
+		}
+		if time.Since(time.Unix(0, sc.turned.Load())) > stuckAfter {
+			sc.log.Error("the loop is stuck: letting the heart stop")
+			continue
+		}
+		if err := sc.state.Beat(deadAfter); err != nil {
+			return err
+		}
 	}
-	if !state.Exists(sc.state.Dir) {
-		return state.ErrDisabled
-	}
+}
+
+// lookAround is for what announces itself by no event.
+func (sc *Sidecar) lookAround() {
 	if sc.sweepAt.IsZero() {
 		sc.sweepSoon()
 	}
-	if sc.beats++; sc.beats%forgetEvery == 0 {
+	if sc.looks++; sc.looks%forgetEvery == 0 {
 		if meta, err := sc.state.Meta(); err == nil {
 			sc.forget(meta)
 		}
 	}
-	return nil
 }
 
 func (sc *Sidecar) untilDue() time.Duration {
