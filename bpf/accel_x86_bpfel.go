@@ -244,6 +244,7 @@ const (
 	AccelVarPass                 = "pass"
 	AccelVarPending              = "pending"
 	AccelVarReadsNeeded          = "reads_needed"
+	AccelVarRecords              = "records"
 	AccelVarRmemCharged          = "rmem_charged"
 	AccelVarUnowned              = "unowned"
 	AccelVarVisited              = "visited"
@@ -343,6 +344,7 @@ type AccelVariableSpecs struct {
 	Pass        *ebpf.VariableSpec `ebpf:"pass"`
 	Pending     *ebpf.VariableSpec `ebpf:"pending"`
 	ReadsNeeded *ebpf.VariableSpec `ebpf:"reads_needed"`
+	Records     *ebpf.VariableSpec `ebpf:"records"`
 	RmemCharged *ebpf.VariableSpec `ebpf:"rmem_charged"`
 	Unowned     *ebpf.VariableSpec `ebpf:"unowned"`
 	Visited     *ebpf.VariableSpec `ebpf:"visited"`
@@ -417,6 +419,7 @@ type AccelVariables struct {
 	Pass        *ebpf.Variable `ebpf:"pass"`
 	Pending     *ebpf.Variable `ebpf:"pending"`
 	ReadsNeeded *ebpf.Variable `ebpf:"reads_needed"`
+	Records     *ebpf.Variable `ebpf:"records"`
 	RmemCharged *ebpf.Variable `ebpf:"rmem_charged"`
 	Unowned     *ebpf.Variable `ebpf:"unowned"`
 	Visited     *ebpf.Variable `ebpf:"visited"`

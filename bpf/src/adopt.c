@@ -122,7 +122,7 @@ static __always_inline bool claim(struct conn *c, struct tcp_sock *tp, struct pa
 		fresh.end[!(role & 1)] = other->end;
 		fresh.flags = PAIR_ADOPTED;
 		fresh.born = bpf_ktime_get_ns();
-		if (bpf_map_update_elem(&pairs, key, &fresh, BPF_NOEXIST))
+		if (add_pair(key, &fresh))
 			return false;
 		settle_role(c, key, role);
 		return true;

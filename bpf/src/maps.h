@@ -24,6 +24,7 @@ __u32 epoch;
 __u32 filter_gen;
 __u32 pass;	// number of the adoption pass
 __s64 live;	// pairs in the sockhash
+__s64 records;	// in the map of pairs
 __s64 charged;	// bytes of limit_total handed out
 // Of the running pass; reset by its begin.
 __u32 pending;

@@ -48,6 +48,21 @@ static __always_inline bool translated(const struct pair *p)
 			bpf_setsockopt(ctx, SOL_SOCKET, SO_KEEPALIVE, &__on, sizeof(__on)); \
 	})
 
+static __always_inline long add_pair(struct pair_key *key, struct pair *p)
+{
+	long err = bpf_map_update_elem(&pairs, key, p, BPF_NOEXIST);
+
+	if (!err)
+		__sync_fetch_and_add(&records, 1);
+	return err;
+}
+
+static __always_inline void drop_pair(const struct pair_key *key)
+{
+	if (!bpf_map_delete_elem(&pairs, key))
+		__sync_fetch_and_add(&records, -1);
+}
+
 static __always_inline void count_why(__u8 why, __s64 n)
 {
 	struct counters *c = counters();
@@ -142,7 +157,7 @@ static __always_inline void close_end(struct pair *p, const struct pair_key *key
 		return;
 	uncharge(p, ACTIVE);
 	uncharge(p, PASSIVE);
-	bpf_map_delete_elem(&pairs, key);
+	drop_pair(key);
 }
 
 #endif

@@ -151,7 +151,7 @@ static __always_inline void on_active(struct bpf_sock_ops *ctx)
 	c->key.server = tp->rcv_nxt;
 	fill_end(&fresh.end[ACTIVE], tp, c);
 	fresh.born = bpf_ktime_get_coarse_ns();
-	err = bpf_map_update_elem(&pairs, &c->key, &fresh, BPF_NOEXIST);
+	err = add_pair(&c->key, &fresh);
 	if (err) {
 		// Another claimant of the same numbers: neither is believed.
 		p = bpf_map_lookup_elem(&pairs, &c->key);
@@ -300,7 +300,7 @@ static __always_inline void on_rtt(struct bpf_sock_ops *ctx)
 	expel_client(p);
 	c->state = CONN_REMOTE;
 	count_why(c->filter & FILTER_EXCLUDED ? WHY_EXCLUDED : WHY_REMOTE, 1);
-	bpf_map_delete_elem(&pairs, &c->key);
+	drop_pair(&c->key);
 }
 
 static __always_inline void on_close(struct bpf_sock_ops *ctx)

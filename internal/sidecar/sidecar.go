@@ -33,8 +33,10 @@ const (
 	// A pass may cost at most one part in passShare of the time, after a burst.
 	passShare = 20
 	passBurst = 60 * time.Millisecond
+	// lookEvery is for what announces itself by no event.
+	lookEvery = time.Second
 	// forgetEvery is the number of looks between two looks for dead cgroups.
-	forgetEvery = 10
+	forgetEvery = 5
 	// ownersEvery limits how often files are searched for owners.
 	ownersEvery = time.Second
 )
@@ -107,7 +109,7 @@ const (
 )
 
 func (sc *Sidecar) loop(ctx context.Context, events <-chan event) error {
-	look := time.NewTicker(beatEvery)
+	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -178,7 +180,7 @@ func (sc *Sidecar) keepBeating(ctx context.Context) error {
 	}
 }
 
-// lookAround is for what announces itself by no event.
+// lookAround sweeps for what has closed or was left waiting.
 func (sc *Sidecar) lookAround() {
 	if sc.sweepAt.IsZero() {
 		sc.sweepSoon()
