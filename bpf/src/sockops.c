@@ -89,8 +89,10 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx)
 		return;	// out of memory: stays on TCP
 	if (c->cookie && c->state != CONN_NEW) {
 		// A cookie names a socket, not a connection: a reused socket
-		// is never accelerated again.
-		if (c->cookie == bpf_get_socket_cookie(ctx) && c->state != CONN_REFUSED)
+		// is never accelerated again. What it had not read is of the
+		// connection before, and TCP dropped its part of that too.
+		bpf_map_delete_elem(&socks, &c->cookie);
+		if (c->state != CONN_REFUSED)
 			refuse(c, WHY_IN_USE);
 		return;
 	}
