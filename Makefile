@@ -58,11 +58,11 @@ lint: ## gofmt, go vet, the syntax of the scripts
 test: need-root ## run every test, as root
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
-	$(GO) test -count=1 $(ARGS) ./...
+	$(GO) test -count=1 -p 1 -timeout 30m $(ARGS) ./...
 
 .PHONY: test-unit
 test-unit: ## run the tests that need no root; the others skip themselves
-	$(GO) test -count=1 $(ARGS) ./...
+	$(GO) test -count=1 -p 1 -timeout 30m $(ARGS) ./...
 
 .PHONY: test-kernels
 test-kernels: ## run the tests in VMs with other kernels (KERNEL=6.1 or KERNEL=6.12 for one)

@@ -44,3 +44,16 @@ func (s *scene) connect(tb testing.TB) (cfd, sfd int) {
 	cfd = s.client.MustDial(tb, addr, true)
 	return cfd, testkit.Must(s.server.Accept(s.listener, true))(tb)
 }
+
+// exchange makes rounds of request and response on a new connection.
+func (s *scene) exchange(tb testing.TB, rounds int) (cfd, sfd int) {
+	tb.Helper()
+	cfd, sfd = s.connect(tb)
+	for range rounds {
+		s.client.MustSend(tb, cfd, []byte("request"))
+		s.server.MustRecv(tb, sfd, []byte("request"))
+		s.server.MustSend(tb, sfd, []byte("response"))
+		s.client.MustRecv(tb, cfd, []byte("response"))
+	}
+	return cfd, sfd
+}

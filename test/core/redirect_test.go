@@ -9,14 +9,8 @@ import (
 func TestRedirectBothWays(t *testing.T) {
 	s := newScene(t)
 	before := s.tool.Status(t)
-	cfd, sfd := s.connect(t)
 	const rounds = 100
-	for range rounds {
-		s.client.MustSend(t, cfd, []byte("request"))
-		s.server.MustRecv(t, sfd, []byte("request"))
-		s.server.MustSend(t, sfd, []byte("response"))
-		s.client.MustRecv(t, cfd, []byte("response"))
-	}
+	cfd, sfd := s.exchange(t, rounds)
 	st := s.tool.Status(t)
 	if got := st.Messages.Redirected - before.Messages.Redirected; got != 2*rounds {
 		t.Errorf("redirected %d messages, want %d", got, 2*rounds)
