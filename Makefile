@@ -13,7 +13,7 @@ LLVM_BIN ?= /usr/lib/llvm-14/bin
 
 # Arguments for the test binaries, sockaccel demo, ..., as in make test ARGS='-run TestPair'.
 ARGS ?=
-BENCH_BPF_PACKAGES ?= ./bpf/...
+BENCH_BPF_PACKAGES ?= ./test/bench
 VM_PACKAGES ?= ./test/core
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)

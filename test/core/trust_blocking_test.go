@@ -127,7 +127,7 @@ func TestTrustBlockingProgram(t *testing.T) {
 func testBlockingProgram(t *testing.T, on, clientBlocks, serverBlocks bool) {
 	s := newPlainScene(t)
 	if on {
-		s.tool.Enable(t, s.cg)
+		s.enableTrust(t)
 		trainBlocking(t, s, clientBlocks, serverBlocks)
 	}
 	d := s.since(t)
@@ -191,7 +191,7 @@ func TestTrustBlockingEcho(t *testing.T) {
 		t.Run(fmt.Sprintf("accelerated %t", on), func(t *testing.T) {
 			s := newPlainScene(t)
 			if on {
-				s.tool.Enable(t, s.cg)
+				s.enableTrust(t)
 			}
 			addr := s.server.MustBlockingEcho(t, testkit.Loopback)
 			const conns, runs = 10, 3

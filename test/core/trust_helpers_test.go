@@ -68,6 +68,24 @@ func trustPasses(tb testing.TB, tool *testkit.Tool) {
 	}
 }
 
+// enableTrust accelerates the scene, and returns when the listeners that were
+// there before have been found: children of one that is not known do not
+// inherit its identity.
+func (s *scene) enableTrust(tb testing.TB, flags ...string) {
+	tb.Helper()
+	s.tool.Enable(tb, s.cg, flags...)
+	trustPasses(tb, s.tool)
+}
+
+// newTrustScene is an accelerated scene with a trusted client and listener.
+func newTrustScene(tb testing.TB, flags ...string) *scene {
+	tb.Helper()
+	s := newPlainScene(tb)
+	s.enableTrust(tb, flags...)
+	s.tool.Trust(tb, s.client, s.server, s.listener)
+	return s
+}
+
 // trustConn is a connection with the agents that hold its ends.
 type trustConn struct {
 	client, server *testkit.Agent
