@@ -91,11 +91,11 @@ static __always_inline bool peer_accepted(__u64 sk)
 	return socket && BPF_CORE_READ(socket, file);
 }
 
-// May still receive: it, or its state in the kernel, is waiting for data.
+// May still receive. A server is in SYN_RECV for a moment after its callback.
 static __always_inline bool state_receives(__u8 state)
 {
 	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_FIN_WAIT1 ||
-	       state == BPF_TCP_FIN_WAIT2;
+	       state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_SYN_RECV;
 }
 
 static __always_inline bool state_sends(__u8 state)

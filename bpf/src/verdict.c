@@ -31,8 +31,10 @@ static __always_inline int redirect(struct sk_msg_md *msg, struct conn *c)
 	struct counters *k;
 	__u32 size = msg->size;
 
-	if (bpf_msg_redirect_hash(msg, &socks, &c->peer_cookie, BPF_F_INGRESS) != SK_PASS)
+	if (bpf_msg_redirect_hash(msg, &socks, &c->peer_cookie, BPF_F_INGRESS) != SK_PASS) {
+		c->path = PATH_TCP;
 		return by_tcp(msg, STAY_PEER_GONE);	// it has just closed
+	}
 	c->sent_bytes += size;
 	c->sent_msgs++;
 	k = counters();
