@@ -30,7 +30,7 @@ func enableFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "exclude-port", Usage: "no connections with a local or remote port `N[-M]`"},
 		&cli.StringSliceFlag{Name: "cidr", Usage: "only connections with a local or remote address in `NET`"},
 		&cli.StringSliceFlag{Name: "exclude-cidr", Usage: "no connections with a local or remote address in `NET`"},
-		&cli.Int64Flag{Name: "max-connections", Usage: "accelerate at most `N` connections at a time", Value: 65536},
+		&cli.Int64Flag{Name: "max-connections", Usage: "accelerate at most `N` connections at a time", Value: engine.DefaultMaxConnections},
 		&cli.BoolFlag{Name: "no-adopt", Usage: "leave alone connections that could not be accelerated at their birth"},
 		&cli.StringFlag{Name: "splice-guard", Usage: "how splice(2) readers are kept out: auto, guard or evidence", Value: "auto"},
 		&cli.StringFlag{Name: "accept-risk", Usage: "accept what this kernel cannot exclude: `LIST` of splice, fionread, blocking", EnvVars: []string{"SOCKACCEL_ACCEPT_RISK"}},
@@ -77,15 +77,21 @@ func announce(e env, s *state.State) error {
 }
 
 func enableOptions(c *cli.Context, e env) (engine.Options, error) {
-	o := engine.Options{StateDir: stateDir(c), Version: version, NoAdopt: c.Bool("no-adopt"), SpliceGuard: c.String("splice-guard")}
+	o := engine.Options{StateDir: stateDir(c), Version: version, SpliceGuard: c.String("splice-guard")}
 	if err := noArgs(c); err != nil {
 		return o, err
 	}
-	n := c.Int64("max-connections")
-	if n < 1 || n > maxConnectionsLimit {
-		return o, usagef("--max-connections %d: must be a number from 1 to %d", n, maxConnectionsLimit)
+	if c.IsSet("max-connections") {
+		n := c.Int64("max-connections")
+		if n < 1 || n > maxConnectionsLimit {
+			return o, usagef("--max-connections %d: must be a number from 1 to %d", n, maxConnectionsLimit)
+		}
+		o.MaxConnections = uint32(n)
 	}
-	o.MaxConnections = uint32(n)
+	if c.IsSet("no-adopt") {
+		noAdopt := c.Bool("no-adopt")
+		o.NoAdopt = &noAdopt
+	}
 	switch o.SpliceGuard {
 	case "auto", "evidence":
 	case "guard":

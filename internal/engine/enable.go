@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,16 +19,19 @@ import (
 	"github.com/sockaccel/sockaccel/internal/state"
 )
 
+// DefaultMaxConnections is the capacity where none is asked for.
+const DefaultMaxConnections = 65536
+
 // Options of enable and run.
 type Options struct {
 	StateDir       string
 	Version        string
 	Scopes         []cgroup.Cgroup // at least one
 	Filters        *filter.Set     // nil: leave as they are
-	MaxConnections uint32
-	NoAdopt        bool
-	AcceptedRisks  []string // see ParseRisks
-	SpliceGuard    string   // auto, guard or evidence
+	MaxConnections uint32          // 0: as it is, or DefaultMaxConnections
+	NoAdopt        *bool           // nil: as it is, or false
+	AcceptedRisks  []string        // see ParseRisks
+	SpliceGuard    string          // auto, guard or evidence
 }
 
 // Enable makes the scopes accelerated and returns when they are. nurse is
@@ -78,7 +82,7 @@ func Enable(ctx context.Context, o Options, nurse func(context.Context, *state.S
 func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool, err error) {
 	s, err := state.Open(o.StateDir)
 	if err == nil {
-		if err := compatible(s, o); err != nil {
+		if err := amend(s, o); err != nil {
 			return nil, false, errors.Join(err, s.Close())
 		}
 		g, err := s.Gauges()
@@ -106,8 +110,9 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 		Meta: state.Meta{
 			Version: o.Version, Since: time.Now().UTC().Truncate(time.Second),
 			AcceptedRisks: o.AcceptedRisks, SpliceGuard: "evidence", FIONREAD: found.FIONREAD,
-			MaxConnections: o.MaxConnections, NoAdopt: o.NoAdopt,
-			Scopes: []cgroup.Cgroup{},
+			MaxConnections: cmp.Or(o.MaxConnections, DefaultMaxConnections),
+			NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
+			Scopes:         []cgroup.Cgroup{},
 		},
 		BlindTCP:    found.FIONREAD == probe.FIONREADBlindTCP,
 		RmemCharged: found.RmemCharged,
@@ -116,17 +121,28 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 	return s, err == nil, err
 }
 
-// compatible refuses to change silently what only a new state could have.
-func compatible(s *state.State, o Options) error {
+// amend adds to what is remembered of an enabled state what this call accepts,
+// and refuses to pass over what only a new state could have.
+func amend(s *state.State, o Options) error {
 	meta, err := s.Meta()
 	if err != nil {
 		return err
 	}
-	if o.MaxConnections != meta.MaxConnections || o.NoAdopt != meta.NoAdopt {
+	if o.MaxConnections != 0 && o.MaxConnections != meta.MaxConnections ||
+		o.NoAdopt != nil && *o.NoAdopt != meta.NoAdopt {
 		return fmt.Errorf("enabled already with --max-connections %d and --no-adopt=%t: run sockaccel disable first to change them",
 			meta.MaxConnections, meta.NoAdopt)
 	}
-	return checkRisks(probe.Result{FIONREAD: meta.FIONREAD}, append(slices.Clone(meta.AcceptedRisks), o.AcceptedRisks...))
+	risks := append(slices.Clone(meta.AcceptedRisks), o.AcceptedRisks...)
+	slices.Sort(risks)
+	risks = slices.Compact(risks)
+	if err := checkRisks(probe.Result{FIONREAD: meta.FIONREAD}, risks); err != nil {
+		return err
+	}
+	if slices.Equal(risks, meta.AcceptedRisks) {
+		return nil
+	}
+	return s.Update(func(m *state.Meta) { m.AcceptedRisks = risks })
 }
 
 func setFilters(s *state.State, set *filter.Set) error {
