@@ -135,10 +135,8 @@ static __always_inline bool claim(struct conn *c, struct tcp_sock *tp, struct pa
 // Without a peer in three passes: remote, until the scopes or filters change.
 static __always_inline void unmatched(struct conn *c)
 {
-	if (++c->tries < 3) {
-		pending++;
+	if (++c->tries < 3)
 		return;
-	}
 	c->state = CONN_REMOTE;
 	if (!c->why) {
 		c->why = WHY_REMOTE;
@@ -153,11 +151,13 @@ static __always_inline void find_peer(struct conn *c, struct tcp_sock *tp)
 	if (c->filter & FILTER_EXCLUDED)
 		return;
 	if (c->state == CONN_OPEN) {
+		pending++;
 		if (!claim(c, tp, &c->key, c->role & 1))
 			unmatched(c);
 		return;
 	}
 	derive(tp, &client, &server);
+	pending++;
 	if (is_end(&client, ACTIVE, c->cookie))
 		settle_role(c, &client, ACTIVE);
 	else if (is_end(&server, PASSIVE, c->cookie))
@@ -234,9 +234,13 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 		return;
 	}
 	flags = set_flags(p, F(PAIR_READY, role));
-	// Until the other is trusted there is nothing to hurry for.
-	if (!(flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other))))
+	if (!(flags & (F(PAIR_READY, other) | F(PAIR_IN_MAP, other)))) {
+		// The other may get ready in this pass; when it has to be
+		// trusted first, that is announced.
+		if (!(flags & F(PAIR_READY, role)))
+			pending++;
 		return;
+	}
 	pending++;
 	// Where FIONREAD does not count TCP bytes in the map none may be unread.
 	if (!blind_tcp || drained(tp))
@@ -274,6 +278,7 @@ static __always_inline void reevaluate(struct conn *c, struct sock *sk)
 static __always_inline bool allowed(struct conn *c, struct pair *p, enum role role)
 {
 	if (!filter_passes(p->end[ACTIVE].filter, p->end[PASSIVE].filter)) {
+		p->retries = 0;
 		if (p->flags & BOTH(PAIR_IN_MAP))
 			leave(p, BOTH(PAIR_SEAM));
 		set_why(p, WHY_EXCLUDED);

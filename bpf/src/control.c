@@ -114,6 +114,15 @@ static __always_inline bool to_wake(struct pair *p, enum role role)
 	       alive(&p->end[role]);
 }
 
+// Both ends are out: they may be adopted again, unless the pair is final.
+static __always_inline void allow_again(struct pair *p)
+{
+	clear_flags(p, PAIR_LEAVE | BOTH(PAIR_OPEN) | BOTH(PAIR_READY));
+	new_epoch();
+	if (!draining)
+		notify(EVENT_ADOPT, 0);
+}
+
 static long sweep_pair(struct bpf_map *map, struct pair_key *key, struct pair *p,
 		       struct sweep_args *args)
 {
@@ -149,8 +158,13 @@ static long sweep_pair(struct bpf_map *map, struct pair_key *key, struct pair *p
 	}
 	if (to_wake(p, ACTIVE) || to_wake(p, PASSIVE))
 		args->seams++;
-	if (!(p->flags & BOTH(PAIR_IN_MAP)))
+	if (!(p->flags & BOTH(PAIR_IN_MAP))) {
+		// A send that was under way when its socket was taken out may
+		// have asked for what had been done.
+		if (p->flags & PAIR_LEAVE)
+			allow_again(p);
 		return 0;
+	}
 	args->in_map++;
 	if (!(p->flags & PAIR_LEAVE))
 		return 0;
@@ -196,8 +210,6 @@ int sockaccel_settle(struct settle_args *args)
 		drop_pair(&key);
 		return 0;
 	}
-	clear_flags(p, PAIR_LEAVE | BOTH(PAIR_OPEN) | BOTH(PAIR_READY));
-	new_epoch();
-	notify(EVENT_ADOPT, 0);
+	allow_again(p);
 	return 0;
 }

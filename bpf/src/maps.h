@@ -1,5 +1,5 @@
-// Maps and globals. All maps are pinned by user space under their own names,
-// .bss (the globals) included.
+// Maps and globals. User space pins all maps under their own names; the globals
+// live as long as the programs, and only control.c knows their layout.
 #ifndef SOCKACCEL_MAPS_H
 #define SOCKACCEL_MAPS_H
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
@@ -55,11 +56,24 @@ func (w *Walker) Close() error {
 	return errors.Join(w.visits.Close(), w.owners.Close())
 }
 
-// Pass visits every socket once. It returns what the programs met; an error
-// that concerns one namespace does not keep the others from being visited.
-func (w *Walker) Pass(scopes []cgroup.Cgroup) (result bpf.AccelPassArgs, err error) {
-	w.do(func() { result, err = w.pass(scopes) })
-	return result, err
+// Pass visits every socket once. It returns what the programs met and the
+// processor time that it took; an error that concerns one namespace does not
+// keep the others from being visited.
+func (w *Walker) Pass(scopes []cgroup.Cgroup) (result bpf.AccelPassArgs, cost time.Duration, err error) {
+	w.do(func() {
+		start := threadTime()
+		result, err = w.pass(scopes)
+		cost = threadTime() - start
+	})
+	return result, cost, err
+}
+
+func threadTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (w *Walker) do(job func()) {
@@ -103,8 +117,16 @@ func (w *Walker) visit(inode uint64, pid int) error {
 	return exhaust(w.visits)
 }
 
-// FindOwners tells, for sockets that were there before us, whose they are.
-func (w *Walker) FindOwners() error { return exhaust(w.owners) }
+// FindOwners tells, for sockets that were there before us, whose they are, and
+// what processor time that took.
+func (w *Walker) FindOwners() (cost time.Duration, err error) {
+	w.do(func() {
+		start := threadTime()
+		err = exhaust(w.owners)
+		cost = threadTime() - start
+	})
+	return cost, err
+}
 
 func exhaust(it *link.Iter) error {
 	r, err := it.Open()

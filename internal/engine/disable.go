@@ -112,7 +112,7 @@ func empty(ctx context.Context, s *state.State, scopes []cgroup.Cgroup, timeout 
 			return 0, err
 		}
 		if swept.Seams > 0 {
-			if _, err := walker.Pass(scopes); err != nil {
+			if _, _, err := walker.Pass(scopes); err != nil {
 				return 0, err
 			}
 		} else if swept.InMap == 0 {

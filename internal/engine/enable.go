@@ -153,7 +153,10 @@ func setFilters(s *state.State, set *filter.Set) error {
 	if err := s.Update(func(m *state.Meta) { m.Filters = normal }); err != nil {
 		return err
 	}
-	return s.SetFilters(normal)
+	if err := s.SetFilters(normal); err != nil {
+		return err
+	}
+	return s.Kick()
 }
 
 func addScopes(s *state.State, scopes []cgroup.Cgroup) error {

@@ -30,7 +30,8 @@ const (
 	// something to bring on, and between two sweeps of leaving connections.
 	passMin, passMax   = 3 * time.Millisecond, time.Second
 	sweepMin, sweepMax = time.Millisecond, 20 * time.Millisecond
-	// A pass may cost at most one part in passShare of the time, after a burst.
+	// Passes may cost one part in passShare of a processor, after a burst; one
+	// that costs more than that is still made every passMax.
 	passShare = 20
 	passBurst = 60 * time.Millisecond
 	// lookEvery is for what announces itself by no event.
@@ -239,18 +240,18 @@ func (sc *Sidecar) pass() {
 		return
 	}
 	sc.forget(meta)
-	start := time.Now()
-	result, err := sc.walker.Pass(meta.Scopes)
+	result, cost, err := sc.walker.Pass(meta.Scopes)
 	if err != nil {
 		sc.log.Warn("pass", "error", err)
 	}
 	if result.Unowned > 0 && time.Since(sc.ownersAt) > ownersEvery {
-		if err := sc.walker.FindOwners(); err != nil {
+		more, err := sc.walker.FindOwners()
+		if err != nil {
 			sc.log.Warn("find owners", "error", err)
 		}
+		cost += more
 		sc.ownersAt = time.Now()
 	}
-	cost := time.Since(start)
 	sc.budget -= cost
 	sc.log.Debug("pass", "visited", result.Visited, "pending", result.Pending, "unowned", result.Unowned, "took", cost)
 	sc.passAt = time.Time{}
@@ -267,7 +268,7 @@ func (sc *Sidecar) debt(now time.Time) time.Duration {
 	}
 	sc.budget = min(sc.budget+now.Sub(sc.budgetAt)/passShare, passBurst)
 	sc.budgetAt = now
-	return max(0, -sc.budget*passShare)
+	return min(max(0, -sc.budget*passShare), passMax)
 }
 
 // forget drops scopes whose cgroups are gone.

@@ -29,7 +29,9 @@ const restartPause = 200 * time.Millisecond
 // Detach starts a supervisor for the state and waits until the sidecar's heart
 // beats. It does nothing when a supervisor and a sidecar run already.
 func Detach(ctx context.Context, s *state.State) error {
-	if s.Held(state.Supervisor) && s.Held(state.Sidecar) {
+	// One in the foreground needs no supervisor of ours; a detached one brings
+	// its supervisor back by itself.
+	if s.Held(state.Sidecar) {
 		if g, err := s.Gauges(); err == nil && state.Alive(g) {
 			return nil
 		}

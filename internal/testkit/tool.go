@@ -36,7 +36,7 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	atExit = append(atExit, func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "sockaccel")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/sockaccel/sockaccel/cmd/sockaccel")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "github.com/sockaccel/sockaccel/cmd/sockaccel")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build sockaccel: %w: %s", err, out)
