@@ -14,8 +14,8 @@ import (
 )
 
 type AccelBeatArgs struct {
-	_         structs.HostLayout
-	TimeoutNs uint64
+	_              structs.HostLayout
+	TimeoutJiffies uint64
 }
 
 type AccelCidrKey struct {
@@ -71,7 +71,8 @@ type AccelConn struct {
 	Checked     uint8
 	Open        uint8
 	Leaving     uint8
-	Pad         [2]uint8
+	Mptcp       uint8
+	Pad         [1]uint8
 	CreditBytes uint32
 	CreditMsgs  uint32
 	_           [4]byte
@@ -112,13 +113,15 @@ type AccelFilterConfig struct {
 }
 
 type AccelGauges struct {
-	_          structs.HostLayout
-	Live       int64
-	Charged    int64
-	AliveUntil uint64
-	NowNs      uint64
-	Draining   uint32
-	FilterGen  uint32
+	_         structs.HostLayout
+	Live      int64
+	Charged   int64
+	Alive     uint32
+	Draining  uint32
+	FilterGen uint32
+	Pass      uint32
+	Passed    uint32
+	Pad       uint32
 }
 
 type AccelModeArgs struct {
@@ -242,6 +245,7 @@ const (
 	AccelVarLive                 = "live"
 	AccelVarNoAdopt              = "no_adopt"
 	AccelVarPass                 = "pass"
+	AccelVarPassed               = "passed"
 	AccelVarPending              = "pending"
 	AccelVarReadsNeeded          = "reads_needed"
 	AccelVarRecords              = "records"
@@ -342,6 +346,7 @@ type AccelVariableSpecs struct {
 	Live        *ebpf.VariableSpec `ebpf:"live"`
 	NoAdopt     *ebpf.VariableSpec `ebpf:"no_adopt"`
 	Pass        *ebpf.VariableSpec `ebpf:"pass"`
+	Passed      *ebpf.VariableSpec `ebpf:"passed"`
 	Pending     *ebpf.VariableSpec `ebpf:"pending"`
 	ReadsNeeded *ebpf.VariableSpec `ebpf:"reads_needed"`
 	Records     *ebpf.VariableSpec `ebpf:"records"`
@@ -417,6 +422,7 @@ type AccelVariables struct {
 	Live        *ebpf.Variable `ebpf:"live"`
 	NoAdopt     *ebpf.Variable `ebpf:"no_adopt"`
 	Pass        *ebpf.Variable `ebpf:"pass"`
+	Passed      *ebpf.Variable `ebpf:"passed"`
 	Pending     *ebpf.Variable `ebpf:"pending"`
 	ReadsNeeded *ebpf.Variable `ebpf:"reads_needed"`
 	Records     *ebpf.Variable `ebpf:"records"`

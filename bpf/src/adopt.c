@@ -45,13 +45,13 @@ static __always_inline void wake(struct tcp_sock *tp)
 	bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 }
 
-static __always_inline bool fits(struct tcp_sock *tp)
+static __always_inline bool fits(struct tcp_sock *tp, struct conn *c)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	struct socket *socket = sk->sk_socket;
 
 	return !tp->is_mptcp && !tp->inet_conn.icsk_ulp_ops && !BPF_CORE_READ_BITFIELD(tp, repair) &&
-	       !BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) &&
+	       (!BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) || c->mptcp) &&
 	       !sock_zerocopy(sk) &&
 	       !sk->sk_shutdown && socket && socket->file;
 }
@@ -173,7 +173,7 @@ static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 		return WHY_ULP;
 	if (tp->is_mptcp)
 		return WHY_MPTCP;
-	if (!fits(tp))
+	if (!fits(tp, c))
 		return WHY_IN_USE;
 	if (!nonblocking(tp))
 		return WHY_BLOCKING;
@@ -357,6 +357,7 @@ int sockaccel_visit(struct bpf_iter__tcp *ctx)
 		if (state == BPF_TCP_LISTEN) {
 			c->state = CONN_LISTENER;
 			c->id = c->cookie;
+			c->mptcp = tp->is_mptcp;
 		} else {
 			c->state = CONN_LIVING;
 		}

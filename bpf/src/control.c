@@ -5,11 +5,11 @@
 
 struct bpf_map;
 
-// The heart beats: redirection is allowed for another timeout_ns.
+// The heart beats: redirection is allowed for another timeout.
 SEC("syscall")
 int sockaccel_beat(struct beat_args *args)
 {
-	alive_until = bpf_ktime_get_ns() + args->timeout_ns;
+	alive_until = bpf_jiffies64() + args->timeout_jiffies;
 	return 0;
 }
 
@@ -40,6 +40,7 @@ int sockaccel_pass(struct pass_args *args)
 		visited = 0;
 		return 0;
 	}
+	passed = pass;
 	args->pending = pending;
 	args->unowned = unowned;
 	args->visited = visited;
@@ -60,8 +61,9 @@ int sockaccel_gauges(struct gauges *g)
 {
 	g->live = live;
 	g->charged = charged;
-	g->alive_until = alive_until;
-	g->now_ns = bpf_ktime_get_ns();
+	g->alive = bpf_jiffies64() <= alive_until;
+	g->pass = pass;
+	g->passed = passed;
 	g->draining = draining;
 	g->filter_gen = filter_gen;
 	return 0;

@@ -185,6 +185,10 @@ struct task_struct {
 	struct task_struct *group_leader;
 } CORE;
 
+// Since 6.2: a load through a cast pointer costs a load, not a helper call, and
+// faults as harmlessly as bpf_probe_read_kernel.
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
 struct seq_file;
 
 struct bpf_iter_meta {

@@ -15,7 +15,8 @@ const volatile __u32 limit_msgs = 0;	// per direction
 const volatile __u64 limit_total = 0;	// bytes, all directions
 const volatile __u32 reads_needed = 4;	// clean reads before a reader is trusted
 
-// The heart: redirect only while coarse monotonic time is below it.
+// The heart: redirect only until these jiffies, which a program can read at the
+// cost of a load.
 __u64 alive_until;
 // 0 run, 1 return to TCP where the queue is empty, 2 return at once.
 __u32 draining;
@@ -23,6 +24,7 @@ __u32 draining;
 __u32 epoch;
 __u32 filter_gen;
 __u32 pass;	// number of the adoption pass
+__u32 passed;	// number of the last that was completed
 __s64 live;	// pairs in the sockhash
 __s64 records;	// in the map of pairs
 __s64 charged;	// bytes of limit_total handed out

@@ -10,11 +10,15 @@
 
 #include "maps.h"
 
-// The address is taken first: BPF_CORE_READ would relocate its expression too.
-#define FIELD(ptr, type, ...)                                            \
-	({                                                               \
-		const struct type *__at = (const struct type *)(ptr);    \
-		BPF_CORE_READ(__at, __VA_ARGS__);                        \
+#define CAST(ptr, type)                                                            \
+	((struct type *)bpf_rdonly_cast((void *)(ptr), bpf_core_type_id_kernel(struct type)))
+
+// One field of a struct type at an address that may be stale. The address is
+// taken first, because BPF_CORE_READ would relocate its expression too.
+#define FIELD(ptr, type, field)                                                    \
+	({                                                                         \
+		const struct type *__at = (const struct type *)(ptr);              \
+		&bpf_rdonly_cast ? CAST(__at, type)->field : BPF_CORE_READ(__at, field); \
 	})
 
 static __always_inline __u64 peer_cookie(__u64 sk)
@@ -38,7 +42,7 @@ static __always_inline bool queue_empty(__u64 sk)
 
 	if (!psock)
 		return true;
-	return (__u64)BPF_CORE_READ(psock, ingress_msg.next) ==
+	return (__u64)FIELD(psock, sk_psock, ingress_msg.next) ==
 	       (__u64)psock + bpf_core_field_offset(struct sk_psock, ingress_msg);
 }
 
@@ -51,7 +55,7 @@ static __always_inline __u64 queue_bytes(__u64 sk)
 
 	if (bpf_core_field_exists(((struct sk_psock *)0)->msg_tot_len)) {
 		psock = psock_of(sk);
-		return psock ? BPF_CORE_READ(psock, msg_tot_len) : 0;
+		return psock ? FIELD(psock, sk_psock, msg_tot_len) : 0;
 	}
 	if (queue_empty(sk))
 		return 0;
@@ -67,7 +71,7 @@ static __always_inline __u32 psock_refs(__u64 sk)
 {
 	struct sk_psock *psock = psock_of(sk);
 
-	return psock ? BPF_CORE_READ(psock, refcnt.refs.counter) : 0;
+	return psock ? FIELD(psock, sk_psock, refcnt.refs.counter) : 0;
 }
 
 // A socket without a file has not been accepted yet: nobody can read it.
@@ -78,17 +82,17 @@ static __always_inline bool peer_blocking(__u64 sk)
 
 	if (!socket)
 		return false;
-	file = BPF_CORE_READ(socket, file);
+	file = FIELD(socket, socket, file);
 	if (!file)
 		return false;
-	return !(BPF_CORE_READ(file, f_flags) & O_NONBLOCK);
+	return !(FIELD(file, file, f_flags) & O_NONBLOCK);
 }
 
 static __always_inline bool peer_accepted(__u64 sk)
 {
 	struct socket *socket = FIELD(sk, sock, sk_socket);
 
-	return socket && BPF_CORE_READ(socket, file);
+	return socket && !!FIELD(socket, socket, file);
 }
 
 // May still receive. A server is in SYN_RECV for a moment after its callback.

@@ -8,7 +8,7 @@
 #include "pair.h"
 
 // What rules a socket out for good, whatever its peer.
-static __always_inline enum reason unfit(struct tcp_sock *tp)
+static __always_inline enum reason unfit(struct tcp_sock *tp, struct conn *c)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 
@@ -18,8 +18,9 @@ static __always_inline enum reason unfit(struct tcp_sock *tp)
 		return WHY_ULP;
 	if (sock_zerocopy(sk))
 		return WHY_ZEROCOPY;
-	// Kernel sockets take sk_user_data later, without looking.
-	if (BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) ||
+	// Kernel sockets take sk_user_data later, without looking. A plain TCP
+	// child of a Multipath TCP listener (all of Go's) only looks like one.
+	if ((BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) && !c->mptcp) ||
 	    BPF_CORE_READ_BITFIELD(tp, repair))
 		return WHY_IN_USE;
 	// Somebody else's psock, or a kernel user.
@@ -63,8 +64,10 @@ static __always_inline bool begin(struct bpf_sock_ops *ctx, struct conn *c,
 		return false;
 	// Where the child was cloned from its listener, the id stays: it is
 	// the listener's evidence that counts.
-	if (role == PASSIVE && c->state != CONN_LISTENER)
+	if (role == PASSIVE && c->state != CONN_LISTENER) {
 		c->id = 0;
+		c->mptcp = 0;
+	}
 	c->cookie = cookie;
 	c->role = role;
 	c->state = CONN_OPEN;
@@ -87,10 +90,12 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx)
 	c = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c)
 		return;	// out of memory: stays on TCP
-	if (c->cookie && c->state != CONN_NEW) {
+	// The setsockopt hook refuses before a socket has its cookie here.
+	if (c->state == CONN_REFUSED || (c->cookie && c->state != CONN_NEW)) {
 		// A cookie names a socket, not a connection: a reused socket
 		// is never accelerated again. What it had not read is of the
 		// connection before, and TCP dropped its part of that too.
+		c->cookie = bpf_get_socket_cookie(ctx);
 		bpf_map_delete_elem(&socks, &c->cookie);
 		if (c->state != CONN_REFUSED)
 			refuse(c, WHY_IN_USE);
@@ -104,13 +109,16 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx)
 static __always_inline void on_listen(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tp;
 	struct conn *c;
 
 	if (!sk)
 		return;
+	tp = bpf_skc_to_tcp_sock(sk);
 	c = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!c)
+	if (!tp || !c)
 		return;
+	c->mptcp = tp->is_mptcp;
 	c->cookie = bpf_get_socket_cookie(ctx);
 	c->id = c->cookie;
 	c->state = CONN_LISTENER;
@@ -141,7 +149,7 @@ static __always_inline void on_active(struct bpf_sock_ops *ctx)
 	c = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c || !begin(ctx, c, tp, ACTIVE))
 		return;
-	why = unfit(tp);
+	why = unfit(tp, c);
 	// TCP_REPAIR connects without a segment and with numbers of its choice.
 	if (!why && !ctx->skb_len)
 		why = WHY_IN_USE;
@@ -239,7 +247,7 @@ static __always_inline void on_passive(struct bpf_sock_ops *ctx)
 	p->end[PASSIVE].sk = end.sk;
 	bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 
-	why = unfit(tp);
+	why = unfit(tp, c);
 	if (!why && !filter_passes(p->end[ACTIVE].filter, c->filter))
 		why = WHY_EXCLUDED;
 	if (why) {

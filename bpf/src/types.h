@@ -90,7 +90,8 @@ struct conn {
 	__u8 checked;	   // the peer's file was seen, and non-blocking
 	__u8 open;	   // the peer may be redirected to
 	__u8 leaving;
-	__u8 pad[2];
+	__u8 mptcp;	   // a listener of Multipath TCP, or accepted by one
+	__u8 pad[1];
 	// The outgoing queue's accounting, see queue.h.
 	__u32 credit_bytes;
 	__u32 credit_msgs;
@@ -192,7 +193,7 @@ struct event {
 
 // What the control programs take and give; see control.c.
 struct beat_args {
-	__u64 timeout_ns;
+	__u64 timeout_jiffies;
 };
 
 struct mode_args {
@@ -212,10 +213,12 @@ struct pass_args {
 struct gauges {
 	__s64 live;
 	__s64 charged;
-	__u64 alive_until;
-	__u64 now_ns;
+	__u32 alive;
 	__u32 draining;
 	__u32 filter_gen;
+	__u32 pass;
+	__u32 passed;
+	__u32 pad;
 };
 
 struct sweep_args {

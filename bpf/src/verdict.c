@@ -111,6 +111,7 @@ static __always_inline bool peer_receives(struct conn *c)
 	__u8 state = FIELD(c->peer_sk, sock, __sk_common.skc_state);
 
 	// The cookie last: it vouches for the state.
+	barrier();
 	return peer_cookie(c->peer_sk) == c->peer_cookie && state_receives(state);
 }
 
@@ -132,7 +133,7 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 	if (!self)
 		return SK_PASS;
 	c = bpf_sk_storage_get(&conns, self, 0, 0);
-	tp = bpf_skc_to_tcp_sock(self);
+	tp = &bpf_rdonly_cast ? CAST(self, tcp_sock) : bpf_skc_to_tcp_sock(self);
 	if (!c || !tp)
 		return SK_PASS;	// not ours
 	if (c->path == PATH_LEFT)
@@ -163,7 +164,7 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 	if (c->leaving || draining) {
 		if (drain(c, (__u64)tp, PATH_LEFT) == BY_TCP)
 			return by_tcp(msg, STAY_DRAINING);
-	} else if (bpf_ktime_get_coarse_ns() > alive_until) {
+	} else if (bpf_jiffies64() > alive_until) {
 		// I5: nobody nurses us. Redirection resumes with the sidecar.
 		if (drain(c, (__u64)tp, PATH_TCP) == BY_TCP)
 			return by_tcp(msg, STAY_DRAINING);

@@ -22,6 +22,9 @@ import (
 // DefaultMaxConnections is the capacity where none is asked for.
 const DefaultMaxConnections = 65536
 
+// firstLook is how long enable waits for the first pass.
+const firstLook = 2 * time.Second
+
 // Options of enable and run.
 type Options struct {
 	StateDir       string
@@ -194,7 +197,30 @@ func addScopes(s *state.State, scopes []cgroup.Cgroup) error {
 	if err := s.Reevaluate(); err != nil {
 		return err
 	}
-	return s.Kick()
+	return lookedAt(s)
+}
+
+// lookedAt returns when a pass that began after this call has seen what was
+// there before: listeners, of which the next connection has to know whose it
+// is. It is no failure when that takes long; connections are adopted then.
+func lookedAt(s *state.State) error {
+	before, err := s.Gauges()
+	if err != nil {
+		return err
+	}
+	if err := s.Kick(); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(firstLook); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		now, err := s.Gauges()
+		if err != nil {
+			return err
+		}
+		if int32(now.Passed-before.Pass) > 0 {
+			return nil
+		}
+	}
+	return nil
 }
 
 // CheckHost tells whether this process on this kernel can do it at all.

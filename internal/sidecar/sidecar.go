@@ -54,6 +54,7 @@ type Sidecar struct {
 	budget              time.Duration // of processor time for passes
 	budgetAt            time.Time
 	looks               int
+	pending             uint32       // ends that the last pass could not bring on
 	turned              atomic.Int64 // when the loop last turned, Unix nanoseconds
 }
 
@@ -255,9 +256,14 @@ func (sc *Sidecar) pass() {
 	sc.budget -= cost
 	sc.log.Debug("pass", "visited", result.Visited, "pending", result.Pending, "unowned", result.Unowned, "took", cost)
 	sc.passAt = time.Time{}
+	defer func() { sc.pending = result.Pending }()
 	if result.Pending > 0 {
 		sc.passAt = time.Now().Add(sc.passPause)
-		sc.passPause = min(sc.passPause*3/2, passMax)
+		if result.Pending < sc.pending {
+			sc.passPause = passMin
+		} else {
+			sc.passPause = min(sc.passPause*5/4, passMax)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/sockaccel/sockaccel/bpf"
 )
@@ -21,7 +22,21 @@ func run[T any](prog *ebpf.Program, args *T) error {
 
 // Beat allows redirection for another timeout (invariant I5).
 func (s *State) Beat(timeout time.Duration) error {
-	return run(s.Progs.SockaccelBeat, &bpf.AccelBeatArgs{TimeoutNs: uint64(timeout)})
+	tick, err := jiffy()
+	if err != nil {
+		return err
+	}
+	return run(s.Progs.SockaccelBeat, &bpf.AccelBeatArgs{TimeoutJiffies: uint64(timeout / tick)})
+}
+
+// jiffy is 1/HZ: what the kernel gives as the resolution of its coarse clocks
+// (kernel/time/posix-timers.c, KTIME_LOW_RES).
+func jiffy() (time.Duration, error) {
+	var res unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &res); err != nil {
+		return 0, fmt.Errorf("read the timer frequency: %w", err)
+	}
+	return time.Duration(res.Nano()), nil
 }
 
 // Drain modes; see verdict.c.
@@ -85,7 +100,7 @@ func (s *State) Gauges() (bpf.AccelGauges, error) {
 }
 
 // Alive reports whether the heart beats: whether anything is redirected.
-func Alive(g bpf.AccelGauges) bool { return g.NowNs <= g.AliveUntil }
+func Alive(g bpf.AccelGauges) bool { return g.Alive != 0 }
 
 // Counters sums the counters of all CPUs.
 func (s *State) Counters() (bpf.AccelCounters, error) {

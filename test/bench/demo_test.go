@@ -1,0 +1,252 @@
+package bench_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sockaccel/sockaccel/internal/cgroup"
+	"github.com/sockaccel/sockaccel/internal/demo"
+	"github.com/sockaccel/sockaccel/internal/state"
+	"github.com/sockaccel/sockaccel/internal/status"
+	"github.com/sockaccel/sockaccel/internal/testkit"
+)
+
+// demoRun is a demonstration that runs.
+type demoRun struct {
+	cmd            *exec.Cmd
+	stdout, stderr bytes.Buffer
+	name           string // of its cgroup and state directory
+	cgroup         string
+	done           chan error
+}
+
+func startDemo(t *testing.T, args ...string) *demoRun {
+	t.Helper()
+	tool := testkit.NewTool(t)
+	root, err := cgroup.FindRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &demoRun{cmd: exec.Command(tool.Bin, append([]string{"demo"}, args...)...), done: make(chan error, 1)}
+	d.cmd.Stdout, d.cmd.Stderr = &d.stdout, &d.stderr
+	// Of its own, so that a test can signal all of it as a terminal does.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { d.done <- d.cmd.Wait() }()
+	d.name = fmt.Sprintf("sockaccel-demo-%d", d.cmd.Process.Pid)
+	d.cgroup = filepath.Join(root, d.name)
+	return d
+}
+
+// wait returns the exit code.
+func (d *demoRun) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case err := <-d.done:
+		return testkit.ExitCode(err)
+	case <-time.After(time.Minute):
+		d.cmd.Process.Kill()
+		t.Fatalf("demo did not end; it said: %s", &d.stderr)
+		return -1
+	}
+}
+
+// until waits for a state of the demonstration, which has to come while it runs.
+func (d *demoRun) until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		select {
+		case <-d.done:
+			t.Fatalf("demo ended before %s: %s", what, &d.stderr)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+func (d *demoRun) stateDir() string { return filepath.Join("/sys/fs/bpf", d.name) }
+
+// nothingLeft fails the test if anything of the demonstration is still there.
+func (d *demoRun) nothingLeft(t *testing.T) {
+	t.Helper()
+	left, _ := filepath.Glob(d.stateDir() + "*")
+	if _, err := os.Stat(d.cgroup); !errors.Is(err, os.ErrNotExist) {
+		left = append(left, d.cgroup)
+	}
+	// The sidecar has given its role up before it is asked to be gone.
+	deadline := time.Now().Add(5 * time.Second)
+	for len(processes(d.name)) > 0 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if left = append(left, processes(d.name)...); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// processes returns those whose command line names the demonstration.
+func processes(name string) []string {
+	var found []string
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(name)) {
+			found = append(found, strings.ReplaceAll(string(text), "\x00", " "))
+		}
+	}
+	return found
+}
+
+func TestDemo(t *testing.T) {
+	d := startDemo(t, "--json", "--rounds", "1", "--duration", "300ms")
+	if code := d.wait(t); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &d.stderr)
+	}
+	d.nothingLeft(t)
+	var report demo.Report
+	if err := json.Unmarshal(d.stdout.Bytes(), &report); err != nil {
+		t.Fatalf("%v: %s", err, &d.stdout)
+	}
+	if len(report.Workloads) != 2 {
+		t.Fatalf("%d workloads: %s", len(report.Workloads), &d.stdout)
+	}
+	for _, w := range report.Workloads {
+		// Failed connections and wrong content are errors of the run. More
+		// than one means that something else was counted.
+		if w.RedirectedShare < demo.WantRedirected || w.RedirectedShare > 1 {
+			t.Errorf("%s: share of redirected messages is %g", w.Name, w.RedirectedShare)
+		}
+		if w.MessagesSent == 0 || w.Ratio <= 0 || w.Before.P99 < w.Before.P50 || w.After.P50 <= 0 {
+			t.Errorf("%s: nothing measured: %+v", w.Name, w)
+		}
+	}
+	for _, risk := range report.AcceptedRisks {
+		if !strings.Contains(d.stderr.String(), "accepted risk "+risk) {
+			t.Errorf("risk %s was accepted without a word", risk)
+		}
+	}
+}
+
+func TestDemoText(t *testing.T) {
+	d := startDemo(t, "--rounds", "1", "--duration", "300ms")
+	if code := d.wait(t); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &d.stderr)
+	}
+	d.nothingLeft(t)
+	lines := strings.Split(strings.TrimSpace(d.stdout.String()), "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[4], "status counted: ") {
+		t.Errorf("not a table and a line:\n%s", &d.stdout)
+	}
+	for _, line := range lines {
+		if len(line) >= 100 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	if !strings.Contains(d.stderr.String(), "block 1 of 1: ") {
+		t.Errorf("no progress: %s", &d.stderr)
+	}
+}
+
+// However and whenever it is interrupted, nothing is left behind.
+func TestDemoInterrupted(t *testing.T) {
+	enabled := func(d *demoRun) bool {
+		st, err := status.Read(d.stateDir(), "")
+		return err == nil && st.Enabled
+	}
+	redirecting := func(d *demoRun) bool {
+		st, err := status.Read(d.stateDir(), "")
+		return err == nil && st.Messages.Redirected > 0
+	}
+	for _, x := range []struct {
+		name   string
+		signal syscall.Signal
+		group  bool // to the process group, as a terminal does
+		when   func(*demoRun) bool
+	}{
+		{"at the start", syscall.SIGINT, true, func(d *demoRun) bool { return state.Exists(d.cgroup) }},
+		{"while enabling", syscall.SIGINT, true, func(d *demoRun) bool {
+			return state.Exists(d.stateDir()+"-new") || state.Exists(d.stateDir())
+		}},
+		{"enabled", syscall.SIGTERM, false, enabled},
+		{"redirecting", syscall.SIGINT, true, redirecting},
+		{"hangup", syscall.SIGHUP, true, redirecting},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			d := startDemo(t, "--rounds", "20")
+			d.until(t, x.name, func() bool { return x.when(d) })
+			pid := d.cmd.Process.Pid
+			if x.group {
+				pid = -pid
+			}
+			if err := syscall.Kill(pid, x.signal); err != nil {
+				t.Fatal(err)
+			}
+			if code := d.wait(t); code != 1 {
+				t.Errorf("exit code %d, want 1", code)
+			}
+			d.nothingLeft(t)
+			if d.stdout.Len() > 0 {
+				t.Errorf("stdout: %s", &d.stdout)
+			}
+			if want := "sockaccel: interrupted; nothing is left behind\n"; !strings.HasSuffix(d.stderr.String(), want) {
+				t.Errorf("stderr: %s", &d.stderr)
+			}
+		})
+	}
+}
+
+// A load process that dies is a failure, said in one line, and cleaned up.
+func TestDemoLoadDies(t *testing.T) {
+	d := startDemo(t, "--rounds", "20")
+	var pids []byte
+	d.until(t, "two processes", func() bool {
+		pids, _ = os.ReadFile(filepath.Join(d.cgroup, "cgroup.procs"))
+		st, err := status.Read(d.stateDir(), "")
+		return bytes.Count(pids, []byte("\n")) == 2 && err == nil && st.Messages.Redirected > 0
+	})
+	var server int
+	if _, err := fmt.Sscan(string(pids), &server); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(server, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.wait(t); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	d.nothingLeft(t)
+	lines := strings.Split(strings.TrimSpace(d.stderr.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "sockaccel: ") || strings.Contains(last, "interrupted") {
+		t.Errorf("stderr: %s", &d.stderr)
+	}
+	if d.stdout.Len() > 0 {
+		t.Errorf("stdout: %s", &d.stdout)
+	}
+}
+
+func TestDemoUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"--rounds", "0"}, {"--rounds", "101"}, {"--rounds", "x"},
+		{"--duration", "99ms"}, {"--duration", "61s"}, {"--duration", "1"}, {"more"},
+	} {
+		d := startDemo(t, args...)
+		if code := d.wait(t); code != 2 {
+			t.Errorf("%q: exit code %d, want 2", args, code)
+		}
+		if strings.Count(d.stderr.String(), "\n") != 1 || d.stdout.Len() > 0 {
+			t.Errorf("%q: not one line on stderr: %s%s", args, &d.stderr, &d.stdout)
+		}
+		d.nothingLeft(t)
+	}
+}
