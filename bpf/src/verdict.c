@@ -120,6 +120,16 @@ static __always_inline bool self_sends(struct sock *sk)
 	return state_sends(sk->__sk_common.skc_state) && !(sk->sk_shutdown & SEND_SHUTDOWN);
 }
 
+// Every message looks, because nothing tells when a program makes its socket
+// blocking; the locals keep it at three loads.
+static __always_inline bool blocking(struct sock *sk)
+{
+	struct socket *socket = sk->sk_socket;
+	struct file *file = socket ? socket->file : NULL;
+
+	return !file || !(file->f_flags & O_NONBLOCK);
+}
+
 SEC("sk_msg")
 int sockaccel_verdict(struct sk_msg_md *msg)
 {
@@ -155,8 +165,7 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 		c->path = PATH_LEFT;
 		return by_tcp(msg, STAY_DRAINING);
 	}
-	if (!sk->sk_socket || !sk->sk_socket->file ||
-	    !(sk->sk_socket->file->f_flags & O_NONBLOCK)) {
+	if (blocking(sk)) {
 		if (!c->leaving)
 			withdraw(c, WHY_BLOCKING, PAIR_FINAL);
 		c->leaving = 1;
