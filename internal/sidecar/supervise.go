@@ -41,9 +41,11 @@ func Detach(ctx context.Context, s *state.State) error {
 		if pid := s.PID(state.Sidecar); pid != 0 {
 			args = append(args, "--sidecar", strconv.Itoa(pid))
 		}
-		if _, err := spawn(s.Dir, SupervisorCommand, args...); err != nil {
+		cmd, err := spawn(s.Dir, SupervisorCommand, args...)
+		if err != nil {
 			return err
 		}
+		go cmd.Wait() // a caller that lives on would keep a zombie
 	}
 	return waitAlive(ctx, s)
 }

@@ -95,6 +95,19 @@ func newTrustScene(tb testing.TB, flags ...string) *scene {
 	return s
 }
 
+// trustKick makes the sidecar look at once.
+func trustKick(tb testing.TB, tool *testkit.Tool) {
+	tb.Helper()
+	s, err := state.Open(tool.StateDir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Kick(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // trustConn is a connection with the agents that hold its ends.
 type trustConn struct {
 	client, server *testkit.Agent

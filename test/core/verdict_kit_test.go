@@ -18,7 +18,7 @@ import (
 
 // patience is how long anything that has to happen may take: emulation is
 // slow, and a stall is for ever.
-const patience = 10 * time.Second
+const patience = 60 * time.Second
 
 // volume scales an amount of work down for emulated machines and -short.
 func volume(n int) int {
@@ -160,6 +160,19 @@ func (s *scene) awaitHandOver(tb testing.TB, before counts) {
 	s.tool.Await(tb, patience, "hand-over at the limit", func(st *status.Status) bool {
 		return st.Connections.HandedOverTotal > before.HandedOver && st.StayedOnTCP.Limit > before.Limit
 	})
+}
+
+// awaitAcknowledged waits until all that a client sent by TCP has arrived.
+func (s *scene) awaitAcknowledged(tb testing.TB, cfd int) {
+	tb.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if n := testkit.Must(s.client.SIOCOUTQ(cfd))(tb); n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatal("not acknowledged")
+		}
+	}
 }
 
 // readModes are the readers that this kernel does not fail. Where FIONREAD is

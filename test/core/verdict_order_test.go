@@ -118,7 +118,7 @@ func streamOneWay(t *testing.T, from, to *testkit.Agent, out, in int, seed uint6
 	if err != nil {
 		t.Errorf("seed %d: %+v, %v", seed, sent, err)
 	}
-	if read, err := reading.Wait(patience); err != nil {
+	if read, err := reading.Wait(2 * patience); err != nil {
 		t.Errorf("seed %d: %+v, %v", seed, read, err)
 	}
 }
@@ -160,4 +160,38 @@ func toggle(t *testing.T, s *scene) *atomic.Int64 {
 		wg.Wait()
 	})
 	return &toggles
+}
+
+// stopHeart stops the heart now and keeps it stopped, against the sidecar,
+// which beats on, until resume is called.
+func stopHeart(t *testing.T, s *scene) (resume func()) {
+	t.Helper()
+	st, err := state.Open(s.tool.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat := func(d time.Duration) {
+		if err := st.Beat(d); err != nil {
+			t.Errorf("beat: %v", err)
+		}
+	}
+	stopped, done := make(chan struct{}), make(chan struct{})
+	beat(-time.Hour)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-time.After(time.Millisecond):
+				beat(-time.Hour)
+			}
+		}
+	}()
+	return func() {
+		close(stopped)
+		<-done
+		beat(2 * time.Second)
+		st.Close()
+	}
 }
