@@ -72,10 +72,10 @@ type AccelConn struct {
 	Open        uint8
 	Leaving     uint8
 	Mptcp       uint8
-	Pad         [1]uint8
+	Stuck       uint8
+	Seen        uint32
 	CreditBytes uint32
 	CreditMsgs  uint32
-	_           [4]byte
 	SentBytes   uint64
 	SentMsgs    uint64
 	BaseBytes   uint64

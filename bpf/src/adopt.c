@@ -13,7 +13,10 @@
 
 // Entries, of both ends, before a connection that had to leave again and again
 // (its readers are never drained) is left alone.
-#define MAX_TRIES 16
+#define MAX_TRIES 64
+
+// Visits without progress that tell a reader that stopped from a busy one.
+#define STUCK_VISITS 8
 
 static __always_inline bool in_scope(struct sock *sk)
 {
@@ -187,6 +190,7 @@ static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pa
 		leave(p, BOTH(PAIR_SEAM) | PAIR_FINAL);
 		return;
 	}
+	c->stuck = 0;
 	c->path = PATH_TCP;
 	c->credit_bytes = 0;
 	c->credit_msgs = 0;
@@ -204,6 +208,29 @@ static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pa
 		keep_alive(tp, &tp->inet_conn.icsk_inet.sk);
 }
 
+// Nothing that its peer sent by TCP is unread, or on its way still: what waits
+// in the peer's send queue comes after we looked.
+static __always_inline bool all_read(struct tcp_sock *tp, struct pair *p, enum role role)
+{
+	return drained(tp) && FIELD(p->end[!role].sk, tcp_sock, write_seq) == tp->copied_seq;
+}
+
+// Where FIONREAD does not count TCP bytes of a socket in the map: what came by
+// TCP between entry and the first redirect may have stopped a reader that asks
+// it, with nothing more to come. Such a reader makes no progress.
+static __always_inline void watch_blind(struct conn *c, struct tcp_sock *tp, struct pair *p,
+					enum role role)
+{
+	if (all_read(tp, p, role))
+		return;
+	pending++;
+	if (drained(tp) || c->seen != tp->copied_seq)
+		c->stuck = 0;
+	else if (++c->stuck >= STUCK_VISITS)
+		leave(p, BOTH(PAIR_SEAM));
+	c->seen = tp->copied_seq;
+}
+
 // One step further on the way into the sockhash; see the top of this file.
 static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct pair *p,
 				     enum role role)
@@ -212,12 +239,16 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 	__u32 flags = p->flags;
 	enum reason why;
 
+	if (blind_tcp && (flags & F(PAIR_IN_MAP, role)))
+		watch_blind(c, tp, p, role);
 	if (flags & F(PAIR_OPEN, role))
 		return;
 	if (flags & F(PAIR_IN_MAP, role)) {
 		pending++;
 		if (!(flags & F(PAIR_IN_MAP, other)) || p->end[role].entered == pass ||
 		    p->end[other].entered == pass)
+			return;
+		if (p->flags & PAIR_LEAVE)
 			return;
 		flags = set_flags(p, F(PAIR_OPEN, role)) | F(PAIR_OPEN, role);
 		new_epoch();
@@ -243,7 +274,7 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 	}
 	pending++;
 	// Where FIONREAD does not count TCP bytes in the map none may be unread.
-	if (!blind_tcp || drained(tp))
+	if (!blind_tcp || all_read(tp, p, role))
 		enter(c, tp, p, role);
 }
 

@@ -113,7 +113,7 @@ static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum
 static __always_inline bool to_wake(struct pair *p, enum role role)
 {
 	return (p->flags & (F(PAIR_SEAM, role) | F(PAIR_IN_MAP, role))) == F(PAIR_SEAM, role) &&
-	       alive(&p->end[role]);
+	       open_state(&p->end[role]);
 }
 
 // Both ends are out: they may be adopted again, unless the pair is final.
@@ -154,8 +154,8 @@ static long sweep_pair(struct bpf_map *map, struct pair_key *key, struct pair *p
 			close_end(p, key, ACTIVE);
 			return 0;
 		}
-		set_flags(p, PAIR_LEAVE | PAIR_FINAL);
-	} else if (args->leave_all) {
+		set_flags(p, PAIR_LEAVE | PAIR_FINAL | (blind_tcp ? BOTH(PAIR_SEAM) : 0));
+	} else if (args->leave_all && (p->flags & BOTH(PAIR_IN_MAP))) {
 		leave(p, 0);
 	}
 	if (to_wake(p, ACTIVE) || to_wake(p, PASSIVE))

@@ -54,6 +54,7 @@ int BPF_PROG(sockaccel_evidence, struct sock *sk)
 	struct task_struct *task;
 	struct socket *socket;
 	struct conn *c;
+	struct pair *p;
 	long nr;
 
 	if (!sk->sk_bpf_storage)
@@ -83,6 +84,12 @@ int BPF_PROG(sockaccel_evidence, struct sock *sk)
 	if (socket && socket->file && !(socket->file->f_flags & O_NONBLOCK)) {
 		bar(c, EVIDENCE_BLOCKING, WHY_BLOCKING);
 		return 0;
+	}
+	// It was blocking when it connected, and is not any more.
+	if (c->reads == reads_needed && c->role == ACTIVE) {
+		p = bpf_map_lookup_elem(&pairs, &c->key);
+		if (p && p->why == WHY_BLOCKING && !(p->flags & PAIR_FINAL))
+			notify(EVENT_ADOPT, 0);
 	}
 	e = bpf_map_lookup_elem(&readers, &c->id);
 	if (!e) {

@@ -182,6 +182,7 @@ struct task_struct {
 	unsigned int flags;
 	int tgid;
 	__u64 start_boottime;
+	__u64 self_exec_id;
 	struct task_struct *group_leader;
 } CORE;
 

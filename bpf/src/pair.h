@@ -103,7 +103,8 @@ static __always_inline void new_epoch(void)
 // the sidecar takes them out of the sockhash.
 static __always_inline void leave(struct pair *p, __u32 extra)
 {
-	__u32 old = set_flags(p, PAIR_LEAVE | extra);
+	// Until it is out it may receive by TCP what its reader cannot count.
+	__u32 old = set_flags(p, PAIR_LEAVE | extra | (blind_tcp ? BOTH(PAIR_SEAM) : 0));
 	struct counters *c;
 
 	if (old & PAIR_LEAVE)
@@ -130,7 +131,8 @@ static __always_inline void go_live(struct pair *p)
 	c = counters();
 	if (!c)
 		return;
-	c->paired++;
+	if (!(set_flags(p, PAIR_COUNTED) & PAIR_COUNTED))
+		c->paired++;
 	if (p->flags & PAIR_ADOPTED)
 		c->adopted++;
 }

@@ -10,12 +10,13 @@
 
 #define PROCESS_ID (1ULL << 63)
 
-// Unique while the process lives and never equal to a socket cookie: the start
+// Unique while the program runs and never equal to a socket cookie: the start
 // time tells a reused pid apart.
 static __always_inline __u64 process_id(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
-	__u64 start = leader->start_boottime;
+	// An exec makes another program of the same process.
+	__u64 start = leader->start_boottime + task->self_exec_id;
 
 	return PROCESS_ID | (start & ((1ULL << 41) - 1)) << 22 |
 	       ((__u32)task->tgid & ((1U << 22) - 1));

@@ -91,7 +91,8 @@ struct conn {
 	__u8 open;	   // the peer may be redirected to
 	__u8 leaving;
 	__u8 mptcp;	   // a listener of Multipath TCP, or accepted by one
-	__u8 pad[1];
+	__u8 stuck;	   // visits without progress of a reader with unread bytes
+	__u32 seen;	   // copied_seq at the last visit
 	// The outgoing queue's accounting, see queue.h.
 	__u32 credit_bytes;
 	__u32 credit_msgs;
@@ -116,6 +117,7 @@ struct conn {
 #define PAIR_ADOPTED 0x8000u
 #define PAIR_FINAL 0x10000u	// left for good: not to be adopted again
 #define PAIR_LIVE 0x20000u	// counted in `accelerated`
+#define PAIR_COUNTED 0x40000u	// counted in `paired_total`
 #define F(flag, role) ((flag) << (role))
 #define BOTH(flag) ((flag) | (flag) << 1)
 

@@ -175,8 +175,12 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 			return by_tcp(msg, STAY_DRAINING);
 	} else if (bpf_jiffies64() > alive_until) {
 		// I5: nobody nurses us. Redirection resumes with the sidecar.
-		if (drain(c, (__u64)tp, PATH_TCP) == BY_TCP)
+		if (drain(c, (__u64)tp, PATH_TCP) == BY_TCP) {
+			// A reader that cannot count it is woken by the next sidecar.
+			if (blind_tcp)
+				withdraw(c, WHY_FIONREAD, BOTH(PAIR_SEAM));
 			return by_tcp(msg, STAY_DRAINING);
+		}
 	} else if (c->path == PATH_TCP) {
 		if (!c->open)
 			return by_tcp(msg, STAY_UNDRAINED);	// being adopted
@@ -186,6 +190,7 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 				withdraw(c, WHY_FIONREAD, BOTH(PAIR_SEAM));
 			return by_tcp(msg, STAY_UNDRAINED);
 		}
+		c->checked = 0;	// the reader may have been made blocking meanwhile
 	}
 	if (!c->checked) {
 		if (peer_blocking(c->peer_sk)) {

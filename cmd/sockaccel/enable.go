@@ -109,6 +109,9 @@ func enableOptions(c *cli.Context, e env) (engine.Options, error) {
 	if o.Scopes, err = scopes(c); err != nil {
 		return o, err
 	}
+	if err := engine.CheckHost(); err != nil {
+		return o, err
+	}
 	notice, err := engine.PrepareStateDir(o.StateDir)
 	if notice != "" {
 		fmt.Fprintln(e.stderr, notice)
@@ -145,6 +148,9 @@ func scopes(c *cli.Context) ([]cgroup.Cgroup, error) {
 	}
 	var found []cgroup.Cgroup
 	for _, arg := range args {
+		if arg == "" {
+			return nil, usagef("--cgroup \"\": is empty: name a cgroup, or / for the root")
+		}
 		cg, err := cgroup.Resolve(root, arg)
 		if err != nil {
 			return nil, err

@@ -17,6 +17,9 @@ func statusCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "tell what is accelerated, what is not, and why",
+		Description: `Examples:
+   sockaccel status
+   sockaccel status --json | jq .messages`,
 		Flags: []cli.Flag{jsonFlag()},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {

@@ -33,7 +33,7 @@ func Disable(ctx context.Context, stateDir string, scopes []cgroup.Cgroup, timeo
 	if err := CheckHost(); err != nil {
 		return err
 	}
-	if !state.Exists(stateDir) {
+	if !state.Exists(stateDir) && !state.Remains(stateDir) {
 		return state.ErrDisabled
 	}
 	lock, err := state.Acquire(ctx, stateDir)
@@ -42,7 +42,9 @@ func Disable(ctx context.Context, stateDir string, scopes []cgroup.Cgroup, timeo
 	}
 	defer lock.Release()
 	s, err := state.Open(stateDir)
-	if err != nil {
+	if errors.Is(err, state.ErrDisabled) {
+		return errors.Join(state.Clean(stateDir), err)
+	} else if err != nil {
 		return err
 	}
 	defer s.Close()

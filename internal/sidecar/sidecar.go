@@ -32,8 +32,8 @@ const (
 	sweepMin, sweepMax = time.Millisecond, 20 * time.Millisecond
 	// Passes may cost one part in passShare of a processor, after a burst; one
 	// that costs more than that is still made every passMax.
-	passShare = 20
-	passBurst = 60 * time.Millisecond
+	passShare = 10
+	passBurst = 250 * time.Millisecond
 	// lookEvery is for what announces itself by no event.
 	lookEvery = time.Second
 	// forgetEvery is the number of looks between two looks for dead cgroups.

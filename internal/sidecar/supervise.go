@@ -23,6 +23,9 @@ const (
 	SupervisorCommand = "internal-supervisor"
 )
 
+// stopPatience is how long they may take to end by themselves.
+const stopPatience = time.Second
+
 // restartPause keeps a sidecar that cannot start from eating a processor.
 const restartPause = 200 * time.Millisecond
 
@@ -171,9 +174,15 @@ func watch(pid int) (<-chan struct{}, error) {
 // Lock, so that nobody starts them again.
 func Stop(ctx context.Context, s *state.State) error {
 	for _, role := range []string{state.Supervisor, state.Sidecar} {
+		start := time.Now()
 		for s.Held(role) {
 			if pid := s.PID(role); pid > 0 && pid != os.Getpid() {
-				_ = syscall.Kill(pid, syscall.SIGTERM)
+				sig := syscall.SIGTERM
+				if time.Since(start) > stopPatience {
+					// Stopped or stuck; a supervisor may be waiting for such a sidecar.
+					sig = syscall.SIGKILL
+				}
+				_ = syscall.Kill(pid, sig)
 			}
 			select {
 			case <-ctx.Done():

@@ -38,7 +38,7 @@ func Create(dir string, cfg Config) (_ *State, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("raise locked memory limit: %w", err)
 	}
-	draft := dir + "-new"
+	draft := draftOf(dir)
 	// A process that was killed at this point before us left its draft.
 	if err := removeTree(draft); err != nil {
 		return nil, fmt.Errorf("remove unfinished state: %w", err)

@@ -47,15 +47,19 @@ func Exists(dir string) bool {
 // Open opens the state at dir. ErrDisabled when there is none; errors that say
 // what to do when it is somebody else's or of an incompatible version.
 func Open(dir string) (*State, error) {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrDisabled
+	} else if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("open state: %w: run as root", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
+	} else if !info.IsDir() {
+		return nil, foreign(dir)
 	}
 	meta, err := ebpf.LoadPinnedMap(filepath.Join(dir, "meta"), nil)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("state dir %s belongs to something else: choose another with --state-dir", dir)
+			return nil, foreign(dir)
 		}
 		return nil, fmt.Errorf("open state %s: %w", dir, err)
 	}
@@ -67,9 +71,13 @@ func Open(dir string) (*State, error) {
 	return s, nil
 }
 
+func foreign(dir string) error {
+	return fmt.Errorf("state dir %s belongs to something else: choose another with --state-dir", dir)
+}
+
 func (s *State) open() error {
 	if s.meta.ValueSize() != metaSize || s.meta.Type() != ebpf.Array {
-		return fmt.Errorf("state dir %s belongs to something else: choose another with --state-dir", s.Dir)
+		return foreign(s.Dir)
 	}
 	meta, err := s.Meta()
 	if err != nil {
@@ -128,7 +136,27 @@ func (s *State) Update(change func(*Meta)) error {
 
 // Remove unpins everything; what live sockets hold stays in the kernel until
 // they close. The caller holds the Lock.
-func (s *State) Remove() error { return removeTree(s.Dir) }
+//
+// It is unpublished by one rename first: a process that is killed here leaves a
+// draft, which is nobody's state, and not the half of one.
+func (s *State) Remove() error {
+	draft := draftOf(s.Dir)
+	if err := removeTree(draft); err != nil {
+		return err
+	}
+	if err := os.Rename(s.Dir, draft); err != nil {
+		return fmt.Errorf("unpublish state: %w", err)
+	}
+	return removeTree(draft)
+}
+
+func draftOf(dir string) string { return dir + "-new" }
+
+// Remains reports whether killed processes left a draft or a lock, but no state.
+func Remains(dir string) bool { return Exists(draftOf(dir)) || Exists(dir+"-lock") }
+
+// Clean removes a draft. The caller holds the Lock.
+func Clean(dir string) error { return removeTree(draftOf(dir)) }
 
 // removeTree is os.RemoveAll for bpffs, links first so that nothing new starts
 // while the rest goes.

@@ -141,7 +141,7 @@ func toggle(t *testing.T, s *scene) *atomic.Int64 {
 			alive := toggles.Load()%2 == 1
 			beat, pause := -time.Second, time.Duration(2+rng.IntN(10))*time.Millisecond
 			if alive {
-				beat, pause = 2*time.Second, time.Duration(20+rng.IntN(80))*time.Millisecond
+				beat, pause = 2*time.Second, time.Duration(50+rng.IntN(150))*time.Millisecond
 			}
 			if err := st.Beat(beat); err != nil {
 				t.Errorf("beat: %v", err)

@@ -81,7 +81,7 @@ func TestNumbers(t *testing.T) {
 		{"docs/architecture.md", "every 500 ms", sidecar, "beatEvery = 500 * time.Millisecond"},
 		{"docs/architecture.md", "another 2 s", sidecar, "deadAfter = 2 * time.Second"},
 		{"docs/architecture.md", "turned for 10 s", sidecar, "stuckAfter = 10 * time.Second"},
-		{"docs/architecture.md", "one twentieth of the time after a burst of 60 ms", sidecar, "passShare = 20\n\tpassBurst = 60 * time.Millisecond"},
+		{"docs/architecture.md", "one tenth of a processor after a burst of 250 ms", sidecar, "passShare = 10\n\tpassBurst = 250 * time.Millisecond"},
 		{"docs/architecture.md", "after 200 ms", disable, "softDrain = 200 * time.Millisecond"},
 		{"README.md", "Go " + version[1] + " or", "", ""},
 	} {
