@@ -221,7 +221,8 @@ static __always_inline bool all_read(struct tcp_sock *tp, struct pair *p, enum r
 static __always_inline void watch_blind(struct conn *c, struct tcp_sock *tp, struct pair *p,
 					enum role role)
 {
-	if (all_read(tp, p, role))
+	// A send under way may have taken its verdict before we opened.
+	if (all_read(tp, p, role) && psock_refs(p->end[!role].sk) <= 1)
 		return;
 	pending++;
 	if (drained(tp) || c->seen != tp->copied_seq)

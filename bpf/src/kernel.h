@@ -19,6 +19,7 @@
 #define AF_INET6 10
 #define O_NONBLOCK 04000
 #define SEND_SHUTDOWN 2
+#define SOCK_RCVBUF_LOCK 2
 #define SOL_SOCKET 1
 #define SOL_TCP 6
 #define SO_KEEPALIVE 9
@@ -120,7 +121,9 @@ struct sock {
 	struct sock_common __sk_common;
 	struct sock_backlog sk_backlog;
 	__u8 sk_kern_sock : 1;
+	__u8 sk_userlocks : 4;
 	__u8 sk_shutdown;
+	int sk_rcvbuf;
 	int sk_rcvlowat;
 	struct socket *sk_socket;
 	void *sk_user_data;

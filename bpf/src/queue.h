@@ -35,11 +35,24 @@ static __always_inline bool charge(struct pair_end *end, __u64 want)
 	return true;
 }
 
+// TCP lets a receive buffer grow unless its owner has fixed it. Queued bytes that
+// are charged to a fixed one and exceed it would make TCP drop what follows the
+// hand-over and, its window shut, ignore the acknowledgements of what the reader
+// itself sends: half of it is left to TCP.
+static __always_inline __u64 byte_limit(__u64 sk)
+{
+	struct sock *peer = (struct sock *)sk;
+
+	if (!rmem_charged || !(BPF_CORE_READ_BITFIELD_PROBED(peer, sk_userlocks) & SOCK_RCVBUF_LOCK))
+		return limit_bytes;
+	return smaller((__u32)FIELD(sk, sock, sk_rcvbuf) / 2, limit_bytes);
+}
+
 // Looks at the peer's queue and buys credit; false when this message of size
 // bytes would go over a limit.
 static __always_inline bool buy_credit(struct conn *c, struct pair *p, __u32 size)
 {
-	__u64 queued = queue_bytes(c->peer_sk), msgs, cost, bytes_left, grant, grant_msgs;
+	__u64 queued = queue_bytes(c->peer_sk), msgs, cost, bytes_left, grant, grant_msgs, limit;
 	struct pair_end *end = &p->end[c->role & 1];
 	__s64 connections = live;
 
@@ -55,11 +68,15 @@ static __always_inline bool buy_credit(struct conn *c, struct pair *p, __u32 siz
 		c->mark_msgs = c->sent_msgs;
 	}
 	msgs = c->sent_msgs - c->base_msgs;
-	if (queued && (queued + size > limit_bytes || msgs >= limit_msgs))
+	limit = byte_limit(c->peer_sk);
+	// An empty queue takes a message of any size, but in a fixed buffer.
+	if ((queued || limit < limit_bytes) && queued + size > limit)
+		return false;
+	if (queued && msgs >= limit_msgs)
 		return false;
 
 	cost = queued + size + (msgs + 1) * MESSAGE_COST;
-	bytes_left = limit_bytes - smaller(queued + size, limit_bytes);
+	bytes_left = limit - smaller(queued + size, limit);
 	// All credit of idle connections together is a quarter of the total.
 	if (connections < 1)
 		connections = 1;

@@ -116,6 +116,7 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 		},
 		BlindTCP:    found.FIONREAD == probe.FIONREADBlindTCP,
 		RmemCharged: found.RmemCharged,
+		LimitBytes:  uint32(min(state.LimitBytes, host.TCPReceiveBufferMax()/2)),
 		LimitTotal:  max(host.TotalMemory()/100, state.LimitBytes),
 	})
 	return s, err == nil, err

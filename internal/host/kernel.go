@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -70,4 +71,25 @@ func TotalMemory() uint64 {
 		return 0
 	}
 	return uint64(info.Totalram) * uint64(info.Unit) //nolint:unconvert // uint32 on some architectures
+}
+
+// TCPReceiveBufferMax is what TCP lets a receive buffer grow to, in bytes: the
+// last number of net.ipv4.tcp_rmem. Queued data beyond it would shut the window
+// of the connection that carries it. Where it cannot be read it is the kernel's
+// default.
+func TCPReceiveBufferMax() uint64 {
+	const fallback = 6 << 20
+	text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_rmem")
+	if err != nil {
+		return fallback
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) != 3 {
+		return fallback
+	}
+	n, err := strconv.ParseUint(fields[2], 10, 64)
+	if err != nil {
+		return fallback
+	}
+	return n
 }

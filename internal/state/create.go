@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -28,6 +29,8 @@ type Config struct {
 	BlindTCP bool
 	// RmemCharged: redirected bytes are charged to the receive buffer.
 	RmemCharged bool
+	// LimitBytes is what one direction may have queued; 0: LimitBytes.
+	LimitBytes uint32
 	// LimitTotal is the queue budget of all connections together, in bytes.
 	LimitTotal uint64
 }
@@ -85,7 +88,7 @@ func (s *State) load(cfg Config) error {
 		"blind_tcp":    cfg.BlindTCP,
 		"rmem_charged": cfg.RmemCharged,
 		"no_adopt":     cfg.NoAdopt,
-		"limit_bytes":  uint32(LimitBytes),
+		"limit_bytes":  cmp.Or(cfg.LimitBytes, LimitBytes),
 		"limit_msgs":   uint32(LimitMessages),
 		"limit_total":  cfg.LimitTotal,
 	} {

@@ -77,7 +77,7 @@ func TestNumbers(t *testing.T) {
 		{"README.md", "four reads", maps, "reads_needed = 4;"},
 		{"docs/architecture.md", "`TCP_KEEPIDLE` 300 s", pair, "KEEPALIVE_IDLE 300"},
 		{"docs/known-issues.md", "`TCP_KEEPIDLE` of 300 seconds", pair, "KEEPALIVE_IDLE 300"},
-		{"docs/architecture.md", "entered sixteen times", adopt, "MAX_TRIES 16\n"},
+		{"docs/architecture.md", "entered sixty-four times", adopt, "MAX_TRIES 64\n"},
 		{"docs/architecture.md", "every 500 ms", sidecar, "beatEvery = 500 * time.Millisecond"},
 		{"docs/architecture.md", "another 2 s", sidecar, "deadAfter = 2 * time.Second"},
 		{"docs/architecture.md", "turned for 10 s", sidecar, "stuckAfter = 10 * time.Second"},
