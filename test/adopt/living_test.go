@@ -20,7 +20,7 @@ func TestLiving(t *testing.T) {
 }
 
 func testLiving(t *testing.T, s *scene, at netip.AddrPort) {
-	const half, rounds = 100, 4000
+	const half, rounds = 100, 10000
 	idle := s.openAt(t, at, half)
 	addr := s.server.MustEcho(t, at)
 	busy := testkit.Go(func() (testkit.PingPongResult, error) {

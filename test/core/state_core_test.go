@@ -14,7 +14,7 @@ import (
 func (s *scene) streams(tb testing.TB, size int64) []*testkit.Pending[testkit.StreamStats] {
 	tb.Helper()
 	var all []*testkit.Pending[testkit.StreamStats]
-	for i, mode := range []testkit.ReadMode{testkit.ReadPoll, testkit.ReadEdge, testkit.ReadNginx} {
+	for i, mode := range s.readModes(tb) {
 		cfd, sfd := s.connect(tb)
 		stream := func(from, to *testkit.Agent, out, in int, seed uint64) {
 			all = append(all,
