@@ -8,6 +8,7 @@
 //   each end is found ready (trusted, non-blocking, drained),
 //   each enters when the other is ready,
 //   each is opened for redirection when both have been in for a pass.
+#include "claim.h"
 #include "pair.h"
 #include "peer.h"
 
@@ -48,17 +49,6 @@ static __always_inline void wake(struct tcp_sock *tp)
 	bpf_setsockopt(tp, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 }
 
-static __always_inline bool fits(struct tcp_sock *tp, struct conn *c)
-{
-	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	struct socket *socket = sk->sk_socket;
-
-	return !tp->is_mptcp && !tp->inet_conn.icsk_ulp_ops && !BPF_CORE_READ_BITFIELD(tp, repair) &&
-	       (!BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) || c->mptcp) &&
-	       !sock_zerocopy(sk) &&
-	       !sk->sk_shutdown && socket && socket->file;
-}
-
 static __always_inline bool nonblocking(struct tcp_sock *tp)
 {
 	return tp->inet_conn.icsk_inet.sk.sk_socket->file->f_flags & O_NONBLOCK;
@@ -70,113 +60,16 @@ static __always_inline bool drained(struct tcp_sock *tp)
 	return tp->copied_seq == tp->rcv_nxt;
 }
 
-// The numbers of a connection that was established before us. Which end it is
-// cannot be seen; the client's SYN counts as acknowledged, so its own number
-// is one less than the server's mirror image of it.
-static __always_inline void derive(struct tcp_sock *tp, struct pair_key *client,
-				   struct pair_key *server)
-{
-	__u32 sent = tp->snd_una - (__u32)tp->bytes_acked;
-	__u32 received = tp->rcv_nxt - (__u32)tp->bytes_received;
-
-	client->client = sent + 1;
-	client->server = received;
-	server->client = received;
-	server->server = sent;
-}
-
-static __always_inline bool is_end(struct pair_key *key, enum role role, __u64 cookie)
-{
-	struct pair *p = bpf_map_lookup_elem(&pairs, key);
-
-	return p && p->end[role].cookie == cookie;
-}
-
-static __always_inline void settle_role(struct conn *c, struct pair_key *key, enum role role)
-{
-	c->key = *key;
-	c->role = role;
-	c->state = CONN_OPEN;
-	c->epoch = epoch - 1;
-}
-
-// Looks for the opposite claim of the same numbers; makes the pair, or leaves
-// a claim of its own. Claims live for one pass.
-static __always_inline bool claim(struct conn *c, struct tcp_sock *tp, struct pair_key *key,
-				  enum role role)
-{
-	struct claim mine = {.pass = pass, .role = role}, *other;
-	struct pair fresh = {}, *p;
-
-	other = bpf_map_lookup_elem(&claims, key);
-	if (other && other->pass == pass && other->end.cookie != c->cookie) {
-		if (other->role == role || other->taken) {
-			// A third claimant: the pair, if made already, ends.
-			other->taken = 1;
-			p = bpf_map_lookup_elem(&pairs, key);
-			if (p) {
-				set_why(p, WHY_AMBIGUOUS);
-				leave(p, PAIR_AMBIGUOUS | PAIR_FINAL);
-			}
-			return false;
-		}
-		other->taken = 1;
-		fill_end(&fresh.end[role & 1], tp, c);
-		fresh.end[!(role & 1)] = other->end;
-		fresh.flags = PAIR_ADOPTED;
-		fresh.born = bpf_ktime_get_ns();
-		if (add_pair(key, &fresh))
-			return false;
-		settle_role(c, key, role);
-		return true;
-	}
-	fill_end(&mine.end, tp, c);
-	bpf_map_update_elem(&claims, key, &mine, BPF_ANY);
-	return false;
-}
-
-// Without a peer in three passes: remote, until the scopes or filters change.
-static __always_inline void unmatched(struct conn *c)
-{
-	if (++c->tries < 3)
-		return;
-	c->state = CONN_REMOTE;
-	if (!c->why) {
-		c->why = WHY_REMOTE;
-		count_why(WHY_REMOTE, 1);
-	}
-}
-
-static __always_inline void find_peer(struct conn *c, struct tcp_sock *tp)
-{
-	struct pair_key client, server;
-
-	if (c->filter & FILTER_EXCLUDED)
-		return;
-	if (c->state == CONN_OPEN) {
-		pending++;
-		if (!claim(c, tp, &c->key, c->role & 1))
-			unmatched(c);
-		return;
-	}
-	derive(tp, &client, &server);
-	pending++;
-	if (is_end(&client, ACTIVE, c->cookie))
-		settle_role(c, &client, ACTIVE);
-	else if (is_end(&server, PASSIVE, c->cookie))
-		settle_role(c, &server, PASSIVE);
-	else if (!claim(c, tp, &client, ACTIVE) && !claim(c, tp, &server, PASSIVE))
-		unmatched(c);
-}
-
 // Why this end may not enter now; WHY_NONE when it is ready.
 static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 {
-	if (tp->inet_conn.icsk_ulp_ops)
-		return WHY_ULP;
-	if (tp->is_mptcp)
-		return WHY_MPTCP;
-	if (!fits(tp, c))
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct socket *socket = sk->sk_socket;
+	enum reason why = unfit(tp, c);
+
+	if (why)
+		return why;
+	if (sk->sk_shutdown || !socket || !socket->file)
 		return WHY_IN_USE;
 	if (!nonblocking(tp))
 		return WHY_BLOCKING;
@@ -186,6 +79,8 @@ static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pair *p,
 				  enum role role)
 {
+	long err;
+
 	if (++p->retries > MAX_TRIES) {
 		leave(p, BOTH(PAIR_SEAM) | PAIR_FINAL);
 		return;
@@ -198,10 +93,11 @@ static __always_inline void enter(struct conn *c, struct tcp_sock *tp, struct pa
 	c->peer_cookie = 0;
 	p->end[role].entered = pass;
 	set_flags(p, PAIR_ADOPTED | F(PAIR_IN_MAP, role));
-	if (bpf_map_update_elem(&socks, &c->cookie, tp, BPF_NOEXIST)) {
+	err = bpf_map_update_elem(&socks, &c->cookie, tp, BPF_NOEXIST);
+	if (err) {
 		clear_flags(p, F(PAIR_IN_MAP, role));
 		leave(p, 0);
-		set_why(p, WHY_MAP_FULL);
+		set_why(p, insert_error(err));
 		return;
 	}
 	if (role == PASSIVE && translated(p))
@@ -260,6 +156,9 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 	why = unready(c, tp);
 	if (why) {
 		clear_flags(p, F(PAIR_READY, role));
+		// It has just left: a read under way still holds its psock.
+		if (why == WHY_IN_USE && p->retries)
+			pending++;
 		if (flags & F(PAIR_IN_MAP, other))
 			leave(p, BOTH(PAIR_SEAM));
 		set_why(p, why);

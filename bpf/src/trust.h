@@ -43,4 +43,41 @@ static __always_inline enum reason distrust(__u64 id, bool at_birth)
 	return WHY_NONE;
 }
 
+// What rules a socket out for good, whatever its peer.
+static __always_inline enum reason unfit(struct tcp_sock *tp, struct conn *c)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	if (tp->is_mptcp)
+		return WHY_MPTCP;
+	if (tp->inet_conn.icsk_ulp_ops)
+		return WHY_ULP;
+	if (sock_zerocopy(sk))
+		return WHY_ZEROCOPY;
+	// Kernel sockets take sk_user_data later, without looking. A plain TCP
+	// child of a Multipath TCP listener (all of Go's) only looks like one.
+	if ((BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) && !c->mptcp) ||
+	    BPF_CORE_READ_BITFIELD(tp, repair))
+		return WHY_IN_USE;
+	// Somebody else's psock, or a kernel user.
+	if (sk->sk_user_data)
+		return WHY_IN_USE;
+	return WHY_NONE;
+}
+
+static __always_inline enum reason insert_error(long err)
+{
+	switch (err) {
+	case -E2BIG:
+	case -ENOMEM:
+		return WHY_MAP_FULL;
+	case -EOPNOTSUPP:
+		return WHY_MPTCP;
+	case -22:	// EINVAL: a ULP
+		return WHY_ULP;
+	default:	// EBUSY: somebody else's psock
+		return WHY_IN_USE;
+	}
+}
+
 #endif
