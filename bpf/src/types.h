@@ -76,7 +76,7 @@ struct conn {
 	__u64 cookie;	   // whose state this is: a clone still carries its listener's
 	__u64 id;	   // whose evidence counts: a listener or a process, 0 unknown
 	struct pair_key key;
-	__u64 peer_sk;	   // struct sock *, only ever read through probe_read
+	__u64 peer_sk;	   // struct sock *, never dereferenced unchecked, see peer.h
 	__u64 peer_cookie; // the peer's key in the sockhash; 0: no peer resolved
 	__u32 epoch;	   // of the control state that this copy reflects
 	__u32 filter_gen;
