@@ -189,13 +189,13 @@ static __always_inline void wake_at_seam(struct conn *c, struct tcp_sock *tp, st
 	wake(tp);
 }
 
-static __always_inline void reevaluate(struct conn *c, struct sock *sk)
+static __always_inline void reevaluate(struct conn *c, struct sock *sk, bool scoped)
 {
 	struct tuple tuple;
 
 	c->filter_gen = filter_gen;
 	read_tuple(&tuple, sk);
-	c->filter = in_scope(sk) ? filter_end(&tuple, c->filter_gen) : FILTER_EXCLUDED;
+	c->filter = scoped || in_scope(sk) ? filter_end(&tuple, c->filter_gen) : FILTER_EXCLUDED;
 	if (c->state != CONN_REMOTE)
 		return;
 	// Its peer may be in scope now.
@@ -225,14 +225,15 @@ static __always_inline bool allowed(struct conn *c, struct pair *p, enum role ro
 	return true;
 }
 
-static __always_inline void visit_connection(struct conn *c, struct tcp_sock *tp, bool established)
+static __always_inline void visit_connection(struct conn *c, struct tcp_sock *tp,
+					     bool established, bool scoped)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	enum role role;
 	struct pair *p;
 
 	if (c->filter_gen != filter_gen)
-		reevaluate(c, sk);
+		reevaluate(c, sk, scoped);
 	if (c->state != CONN_OPEN && c->state != CONN_LIVING)
 		return;
 	if (!c->id)
@@ -261,6 +262,7 @@ int sockaccel_visit(struct bpf_iter__tcp *ctx)
 	struct sock_common *skc = ctx->sk_common;
 	struct tcp_sock *tp;
 	struct sock *sk;
+	bool scoped = false;
 	struct conn *c;
 	__u8 state;
 
@@ -280,6 +282,7 @@ int sockaccel_visit(struct bpf_iter__tcp *ctx)
 	if (!c) {
 		if (draining || !in_scope(sk))
 			return 0;
+		scoped = true;
 		c = bpf_sk_storage_get(&conns, tp, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!c)
 			return 0;	// out of memory: the next pass finds it
@@ -294,7 +297,7 @@ int sockaccel_visit(struct bpf_iter__tcp *ctx)
 		}
 	}
 	if (state != BPF_TCP_LISTEN)
-		visit_connection(c, tp, state == BPF_TCP_ESTABLISHED);
+		visit_connection(c, tp, state == BPF_TCP_ESTABLISHED, scoped);
 	return 0;
 }
 
