@@ -77,7 +77,7 @@ func announce(e env, s *state.State) error {
 }
 
 func enableOptions(c *cli.Context, e env) (engine.Options, error) {
-	o := engine.Options{StateDir: stateDir(c), Version: version, SpliceGuard: c.String("splice-guard")}
+	o := engine.Options{StateDir: stateDir(c), Version: version}
 	if err := noArgs(c); err != nil {
 		return o, err
 	}
@@ -92,12 +92,12 @@ func enableOptions(c *cli.Context, e env) (engine.Options, error) {
 		noAdopt := c.Bool("no-adopt")
 		o.NoAdopt = &noAdopt
 	}
-	switch o.SpliceGuard {
+	switch guard := c.String("splice-guard"); guard {
 	case "auto", "evidence":
 	case "guard":
 		return o, errors.New("--splice-guard guard: not available in this version: use auto or evidence")
 	default:
-		return o, usagef("--splice-guard %q: must be auto, guard or evidence", o.SpliceGuard)
+		return o, usagef("--splice-guard %q: must be auto, guard or evidence", guard)
 	}
 	var err error
 	if o.AcceptedRisks, err = engine.ParseRisks(c.String("accept-risk")); err != nil {

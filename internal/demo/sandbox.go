@@ -72,7 +72,7 @@ func (b *sandbox) start(ctx context.Context) error {
 func (b *sandbox) enable(ctx context.Context) error {
 	s, err := engine.Enable(ctx, engine.Options{
 		StateDir: b.stateDir, Version: b.o.Version, Scopes: []cgroup.Cgroup{b.scope},
-		MaxConnections: maxConnections, AcceptedRisks: b.risks, SpliceGuard: "auto",
+		MaxConnections: maxConnections, AcceptedRisks: b.risks,
 	}, engine.Detached)
 	if err != nil {
 		return fmt.Errorf("enable: %w", err)

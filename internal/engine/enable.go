@@ -22,6 +22,9 @@ import (
 // DefaultMaxConnections is the capacity where none is asked for.
 const DefaultMaxConnections = 65536
 
+// spliceGuard is how splicing readers are kept out: by what was seen of them.
+const spliceGuard = "evidence"
+
 // firstLook is how long enable waits for the first pass.
 const firstLook = 2 * time.Second
 
@@ -34,7 +37,6 @@ type Options struct {
 	MaxConnections uint32          // 0: as it is, or DefaultMaxConnections
 	NoAdopt        *bool           // nil: as it is, or false
 	AcceptedRisks  []string        // see ParseRisks
-	SpliceGuard    string          // auto, guard or evidence
 }
 
 // Enable makes the scopes accelerated and returns when they are. nurse is
@@ -109,7 +111,7 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 	s, err = state.Create(o.StateDir, state.Config{
 		Meta: state.Meta{
 			Version: o.Version, Since: time.Now().UTC().Truncate(time.Second),
-			AcceptedRisks: o.AcceptedRisks, SpliceGuard: "evidence", FIONREAD: found.FIONREAD,
+			AcceptedRisks: o.AcceptedRisks, SpliceGuard: spliceGuard, FIONREAD: found.FIONREAD,
 			MaxConnections: cmp.Or(o.MaxConnections, DefaultMaxConnections),
 			NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
 			Scopes:         []cgroup.Cgroup{},
