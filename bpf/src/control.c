@@ -90,6 +90,11 @@ static __always_inline bool quiet(struct pair *p, enum role role)
 	return !alive(end) || psock_refs(end->sk) <= 1;
 }
 
+static __always_inline bool unread(struct pair_end *end)
+{
+	return alive(end) && !queue_empty(end->sk);
+}
+
 static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum role role,
 				      struct sweep_args *args)
 {
@@ -98,8 +103,9 @@ static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum
 
 	if (!(p->flags & F(PAIR_IN_MAP, role)))
 		return;
-	// The peer may still fill it, or it holds what was not read yet.
-	if (!quiet(p, !role) || (alive(end) && !queue_empty(end->sk)))
+	// It holds what was not read yet, or the peer may still fill it: while it
+	// is not empty the peer goes on redirecting, so look before and after.
+	if (unread(end) || !quiet(p, !role) || unread(end))
 		return;
 	r = bpf_map_lookup_elem(&removals, &args->ready);
 	if (!r)
@@ -171,6 +177,10 @@ static long sweep_pair(struct bpf_map *map, struct pair_key *key, struct pair *p
 	if (!(p->flags & PAIR_LEAVE))
 		return 0;
 	args->leaving++;
+	// Both, before either goes: a send holds its own psock from before its
+	// verdict, but its peer's only from a moment after it.
+	if (!quiet(p, ACTIVE) || !quiet(p, PASSIVE))
+		return 0;
 	sweep_end(key, p, ACTIVE, args);
 	sweep_end(key, p, PASSIVE, args);
 	return 0;

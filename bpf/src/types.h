@@ -107,7 +107,6 @@ struct conn {
 // Flags of a pair. Two bits each where they exist once per end: F(x, role).
 #define PAIR_IN_MAP 0x0001u	// the end is in the sockhash
 #define PAIR_CLOSED 0x0004u	// the end reached TCP_CLOSE
-#define PAIR_QUIET 0x0010u	// the end has no send under way, and leaves
 #define PAIR_SEAM 0x0040u	// the end's reader has to be woken once it is out
 #define PAIR_READY 0x0100u	// adoption: the end may enter
 #define PAIR_OPEN 0x0400u	// the end may be redirected to
