@@ -156,12 +156,14 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 	why = unready(c, tp);
 	if (why) {
 		clear_flags(p, F(PAIR_READY, role));
-		// It has just left: a read under way still holds its psock.
-		if (why == WHY_IN_USE && p->retries)
-			pending++;
 		if (flags & F(PAIR_IN_MAP, other))
 			leave(p, BOTH(PAIR_SEAM));
-		set_why(p, why);
+		// It has just left, and a read under way still holds its psock:
+		// that is no reason, it passes.
+		if (why == WHY_IN_USE && p->retries)
+			pending++;
+		else
+			set_why(p, why);
 		return;
 	}
 	flags = set_flags(p, F(PAIR_READY, role));

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sockaccel/sockaccel/internal/host"
 	"github.com/sockaccel/sockaccel/internal/status"
 )
 
@@ -60,6 +61,11 @@ func NewTool(tb testing.TB) *Tool {
 	RequireRoot(tb)
 	bin, err := built()
 	if err != nil {
+		tb.Fatal(err)
+	}
+	// Whoever comes first would mount it and say so; tests of what is said,
+	// and to whom, need it there. The one test of the mounting has its own.
+	if _, err := host.EnsureBPFFS("/sys/fs/bpf/sockaccel-test"); err != nil {
 		tb.Fatal(err)
 	}
 	t := &Tool{
