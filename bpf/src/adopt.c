@@ -158,12 +158,12 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 		clear_flags(p, F(PAIR_READY, role));
 		if (flags & F(PAIR_IN_MAP, other))
 			leave(p, BOTH(PAIR_SEAM));
-		// It has just left, and a read under way still holds its psock:
-		// that is no reason, it passes.
-		if (why == WHY_IN_USE && p->retries)
-			pending++;
-		else
+		// Not accepted yet, or it has just left and a read under way still
+		// holds its psock: that passes, and replaces no reason.
+		if (why != WHY_IN_USE)
 			set_why(p, why);
+		else if (p->retries)
+			pending++;
 		return;
 	}
 	flags = set_flags(p, F(PAIR_READY, role));
