@@ -13,10 +13,10 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/sockaccel/sockaccel/bench/load"
 	"github.com/sockaccel/sockaccel/internal/cgroup"
 	"github.com/sockaccel/sockaccel/internal/demo"
 	"github.com/sockaccel/sockaccel/internal/engine"
-	"github.com/sockaccel/sockaccel/internal/load"
 )
 
 // Many short rounds rather than few long ones: off and on are compared next to
@@ -112,7 +112,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// loadCommand is a load process of the demonstration, see internal/load. Its
+// loadCommand is a load process of the demonstration, see bench/load. Its
 // input ends when whoever started it is gone, and so does it.
 func loadCommand(e env) *cli.Command {
 	return &cli.Command{

@@ -9,7 +9,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/sockaccel/sockaccel/internal/load"
+	"github.com/sockaccel/sockaccel/bench/load"
 	"github.com/sockaccel/sockaccel/internal/status"
 )
 

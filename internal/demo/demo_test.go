@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sockaccel/sockaccel/internal/load"
+	"github.com/sockaccel/sockaccel/bench/load"
 	"github.com/sockaccel/sockaccel/internal/probe"
 	"github.com/sockaccel/sockaccel/internal/status"
 )

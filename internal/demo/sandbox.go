@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sockaccel/sockaccel/bench/load"
 	"github.com/sockaccel/sockaccel/internal/cgroup"
 	"github.com/sockaccel/sockaccel/internal/engine"
-	"github.com/sockaccel/sockaccel/internal/load"
 	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/status"
 )

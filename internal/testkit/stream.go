@@ -1,6 +1,6 @@
 package testkit
 
-import "github.com/sockaccel/sockaccel/internal/load/stream"
+import "github.com/sockaccel/sockaccel/internal/stream"
 
 // Stream is a deterministic infinite stream of bytes that can be verified at
 // any offset.

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sockaccel/sockaccel/internal/load/stream"
+	"github.com/sockaccel/sockaccel/internal/stream"
 )
 
 // The control connection of an agent is a Unix socket, since TCP would be the

@@ -13,7 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"github.com/sockaccel/sockaccel/internal/load"
+	"github.com/sockaccel/sockaccel/bench/load"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 

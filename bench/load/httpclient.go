@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sockaccel/sockaccel/internal/load/stream"
+	"github.com/sockaccel/sockaccel/internal/stream"
 )
 
 // httpConn is a keep-alive connection. It does without http.Transport, which

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/sockaccel/sockaccel/internal/load/stream"
+	"github.com/sockaccel/sockaccel/internal/stream"
 )
 
 // maxBody bounds the bodies that the server makes.

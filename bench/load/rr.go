@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sockaccel/sockaccel/internal/load/stream"
+	"github.com/sockaccel/sockaccel/internal/stream"
 )
 
 // The request-response load uses raw sockets and one epoll loop at each end:

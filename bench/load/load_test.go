@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sockaccel/sockaccel/internal/load/stream"
+	"github.com/sockaccel/sockaccel/internal/stream"
 )
 
 // startServer runs a server process in miniature, and returns its addresses.
