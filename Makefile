@@ -11,7 +11,7 @@ DESTDIR ?=
 # with the compiler that made it.
 LLVM_BIN ?= /usr/lib/llvm-14/bin
 
-# Arguments for the test binaries, sockaccel demo, ..., as in make test ARGS='-run TestPair'.
+# Arguments for the test binaries, sockaccel demo, sockaccel bench run, ..., as in make test ARGS='-run TestPair'.
 ARGS ?=
 BENCH_BPF_PACKAGES ?= ./test/bench
 VM_PACKAGES ?= ./test/core
@@ -21,6 +21,9 @@ ifeq ($(VERSION),)
 # No git, or a tree that git does not trust: go build would fail for the same reason.
 BUILD_FLAGS := -buildvcs=false
 VERSION := unknown
+else
+# Benchmarks record the revision that was measured.
+BUILD_FLAGS := -buildvcs=true
 endif
 
 .DEFAULT_GOAL := build
@@ -75,6 +78,18 @@ demo: need-root ## show what sockaccel does on this machine, as root
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
 	bin/sockaccel demo $(ARGS)
+
+# Where make bench writes; the name of a run is its time.
+BENCH_RESULTS ?= bench/results
+
+.PHONY: bench
+bench: need-root ## measure the whole grid of scenarios, 10 rounds, into bench/results, as root
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory build
+	@mkdir -p $(BENCH_RESULTS)
+	@run=$(BENCH_RESULTS)/$$(date +%Y%m%d-%H%M%S) && set -x && \
+		bin/sockaccel bench run --baseline --out $$run.jsonl $(ARGS) > $$run.txt && \
+		bin/sockaccel bench report --format html $$run.jsonl > $$run.html && cat $$run.txt
 
 .PHONY: bench-bpf
 bench-bpf: need-root ## measure the programs in nanoseconds per run, as root

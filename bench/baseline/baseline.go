@@ -1,4 +1,4 @@
-// Package baseline holds the programs that only make bench-bpf needs: the usual
+// Package baseline holds the programs that only benchmarks need: the usual
 // 4-tuple accelerator, which ours is compared with, and a meter for single
 // sock_ops callbacks.
 package baseline

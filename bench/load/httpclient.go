@@ -23,7 +23,7 @@ type httpConn struct {
 	req  []byte
 }
 
-func runHTTP(ctx context.Context, c Command) (Result, error) {
+func runHTTP(ctx context.Context, c Command) (*round, error) {
 	conns := make([]*httpConn, 0, c.Connections)
 	defer func() {
 		for _, conn := range conns {
@@ -34,7 +34,7 @@ func runHTTP(ctx context.Context, c Command) (Result, error) {
 	for id := range c.Connections {
 		conn, err := dialer.DialContext(ctx, "tcp", c.Addr)
 		if err != nil {
-			return Result{}, err
+			return nil, err
 		}
 		conns = append(conns, &httpConn{
 			Conn: conn, r: bufio.NewReader(conn), id: id, body: make([]byte, c.Size),
@@ -51,7 +51,7 @@ func runHTTP(ctx context.Context, c Command) (Result, error) {
 		})
 	}
 	wg.Wait()
-	return r.result(), ctx.Err()
+	return r, nil
 }
 
 // run sends requests one after another until the round is over.
@@ -62,13 +62,13 @@ func (c *httpConn) run(ctx context.Context, r *round) error {
 	}
 	for n := uint64(0); ; n++ {
 		sent := time.Now()
-		if sent.After(r.end) {
+		if !sent.Before(r.end) {
 			return nil
 		}
 		if err := c.exchange(uint64(c.id)<<32 | n); err != nil {
 			return fmt.Errorf("request %d: %w", n, err)
 		}
-		r.message(sent, time.Now(), len(c.body))
+		r.exchange(sent, time.Now(), len(c.body))
 	}
 }
 

@@ -128,6 +128,9 @@ func (p *Process) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("load %s ended (%s): %w", p.role, p.cmd.ProcessState, err)
 }
 
+// PID is the process's identity.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Stop kills the process and returns when it is gone: its sockets are closed.
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Kill()

@@ -1,188 +1,176 @@
 package load
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // rrClient is a round of requests and responses.
 type rrClient struct {
-	*round
-	poll    *poller
-	conns   map[int]*rrCall
-	waiting int // connections whose answer has not come
+	*client
+	calls   []rrCall
+	pending int // requests without a response
+	open    int // connections that have not failed
+	// With a rate only: the pace, and the first request that tick has not
+	// looked at.
+	pace   pace
+	cursor int64
 }
 
 // rrCall is a connection and its request.
 type rrCall struct {
-	rrConn
-	id   int
-	sent time.Time
-	n    int64 // requests sent
+	conn
+	hello     hello
+	requests  script
+	responses reader
+	sent      int64     // requests
+	due       time.Time // of the last one
+	waiting   bool      // for its response
 }
 
-func runRR(ctx context.Context, c Command) (Result, error) {
-	addr, err := netip.ParseAddrPort(c.Addr)
-	if err != nil {
-		return Result{}, err
-	}
-	p, err := newPoller()
-	if err != nil {
-		return Result{}, err
-	}
-	defer p.close()
-	cl := &rrClient{poll: p, conns: make(map[int]*rrCall)}
-	defer cl.close()
-	if err := cl.dial(addr, c.Connections); err != nil {
-		return Result{}, err
-	}
-	defer context.AfterFunc(ctx, p.stop)()
-
-	cl.round = newRound(c)
-	for _, call := range cl.conns {
-		cl.next(call)
-	}
-	if err := cl.loop(); err != nil {
-		return Result{}, err
-	}
-	for _, call := range cl.conns {
-		if call.n > 0 && ctx.Err() == nil {
-			cl.fail(fmt.Errorf("connection %d: no answer to request %d", call.id, call.n))
-		}
-	}
-	return cl.result(), ctx.Err()
-}
-
-func (cl *rrClient) dial(addr netip.AddrPort, n int) error {
-	for id := range n {
-		fd, err := dial(addr)
+func newRRClient(cl *client) (driver, error) {
+	r := &rrClient{client: cl, calls: make([]rrCall, cl.Connections), open: cl.Connections}
+	for i := range r.calls {
+		conn, err := cl.dial(i)
 		if err != nil {
-			return fmt.Errorf("connect to %v: %w", addr, err)
+			r.close()
+			return nil, err
 		}
-		cl.conns[fd] = &rrCall{rrConn: rrConn{fd: fd}, id: id}
-		if err := cl.poll.add(fd); err != nil {
-			return err
+		h := cl.newHello()
+		r.calls[i] = rrCall{
+			conn: conn, hello: h, requests: newScript(h.seed, toServer, h.size),
+			responses: reader{script: newScript(h.seed, toClient, h.size)},
 		}
 	}
-	return nil
+	return r, nil
 }
 
-func dial(addr netip.AddrPort) (int, error) {
-	fd, err := newSocket(addr.Addr())
-	if err != nil {
-		return -1, err
+func (r *rrClient) close() {
+	for i := range r.calls {
+		r.calls[i].close()
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_NODELAY, 1)
-	err = unix.Connect(fd, sockaddr(addr))
-	if err == unix.EINPROGRESS {
-		err = finishConnect(fd)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
 }
 
-func finishConnect(fd int) error {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	for {
-		n, err := unix.Poll(fds, int(stall/time.Millisecond))
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return err
-		case n == 0:
-			return unix.ETIMEDOUT
+func (r *rrClient) begin(now time.Time) {
+	if r.Rate > 0 {
+		r.pace = newPace(now, r.Rate)
+		return
+	}
+	for i := range r.calls {
+		r.request(&r.calls[i], time.Now())
+	}
+}
+
+func (r *rrClient) tick(now time.Time) (next time.Time, more bool) {
+	if r.Rate == 0 {
+		return next, r.pending > 0
+	}
+	n := int64(len(r.calls))
+	for next = r.pace.due(r.cursor); !next.After(now) && next.Before(r.end); next = r.pace.due(r.cursor) {
+		call := &r.calls[r.cursor%n]
+		// Otherwise it waits for its turn, see take, or had it already.
+		if call.poll != nil && !call.waiting && call.sent == r.cursor/n {
+			r.request(call, next)
 		}
-		soErr, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && soErr != 0 {
-			err = unix.Errno(soErr)
-		}
+		r.cursor++
+	}
+	if next.Before(r.end) && r.open > 0 {
+		return next, true
+	}
+	return time.Time{}, r.pending > 0
+}
+
+// request sends the next request.
+func (r *rrClient) request(c *rrCall, due time.Time) {
+	m := c.requests.message(c.sent)
+	if c.sent == 0 {
+		m = append(c.hello.append(make([]byte, 0, helloSize+len(m))), m...)
+	}
+	c.sent++
+	c.due, c.waiting = due, true
+	r.pending++
+	if err := c.send(m); err != nil {
+		r.drop(c, err)
+	}
+}
+
+func (r *rrClient) ready(token int) {
+	c := &r.calls[token]
+	if err := c.flush(); err != nil {
+		r.drop(c, err)
+		return
+	}
+	b, err := c.receive(r.buf)
+	if err == nil && len(b) > 0 {
+		err = r.take(c, b)
+	}
+	if err != nil {
+		r.drop(c, err)
+	}
+}
+
+func (r *rrClient) take(c *rrCall, b []byte) error {
+	if err := c.responses.take(b); err != nil {
 		return err
 	}
-}
-
-// loop runs until the round is over and the last answers are there. Those that
-// do not come are left in conns.
-func (cl *rrClient) loop() error {
-	for cl.waiting > 0 {
-		left := time.Until(cl.end.Add(stall))
-		if left <= 0 {
-			return nil
-		}
-		events, err := cl.poll.wait(left)
-		if err != nil {
-			return fmt.Errorf("epoll_wait: %w", err)
-		}
-		for _, ev := range events {
-			if int(ev.Fd) == cl.poll.wake {
-				return nil
-			}
-			cl.readable(cl.conns[int(ev.Fd)])
-		}
+	n, got := c.responses.n, c.responses.got
+	if n > c.sent || n == c.sent && got > 0 || len(c.out) > 0 {
+		return errors.New("response before the request")
+	}
+	if n < c.sent {
+		return nil // there is more to come
+	}
+	now := time.Now()
+	r.exchange(c.due, now, r.Size)
+	c.waiting = false
+	r.pending--
+	if due, ok := r.next(c, now); ok {
+		r.request(c, due)
 	}
 	return nil
 }
 
-func (cl *rrClient) readable(call *rrCall) {
-	done, err := call.receive()
-	if err != nil {
-		cl.drop(call, err)
-		return
+// next reports whether the next request is to be sent now, and since when.
+func (r *rrClient) next(c *rrCall, now time.Time) (due time.Time, ok bool) {
+	if r.Rate == 0 {
+		return now, now.Before(r.end)
 	}
-	if !done {
-		return
-	}
-	now := time.Now()
-	var want rrMessage
-	want.request(call.id, call.n-1)
-	want.respond()
-	if call.msg != want {
-		cl.drop(call, errors.New("wrong response"))
-		return
-	}
-	cl.message(call.sent, now, rrSize)
-	cl.waiting--
-	if now.After(cl.end) {
-		cl.remove(call)
-		return
-	}
-	cl.next(call)
+	due = r.due(c, c.sent)
+	return due, !due.After(now) && due.Before(r.end) && now.Before(r.end.Add(catchUp))
 }
 
-// next sends the next request.
-func (cl *rrClient) next(call *rrCall) {
-	var m rrMessage
-	m.request(call.id, call.n)
-	call.n++
-	cl.waiting++
-	call.sent = time.Now()
-	if err := call.send(&m); err != nil {
-		cl.drop(call, err)
-	}
+// due is when request n of a connection is.
+func (r *rrClient) due(c *rrCall, n int64) time.Time {
+	return r.pace.due(n*int64(len(r.calls)) + int64(c.token))
 }
 
 // drop ends a connection that failed.
-func (cl *rrClient) drop(call *rrCall, err error) {
-	cl.fail(fmt.Errorf("connection %d, request %d: %w", call.id, call.n, err))
-	cl.waiting--
-	cl.remove(call)
+func (r *rrClient) drop(c *rrCall, err error) {
+	r.failConn(c.token, fmt.Errorf("request %d: %w", max(0, c.sent-1), err))
+	if c.waiting {
+		c.waiting = false
+		r.pending--
+	}
+	r.open--
+	c.close()
 }
 
-func (cl *rrClient) remove(call *rrCall) {
-	unix.Close(call.fd)
-	delete(cl.conns, call.fd)
-}
-
-func (cl *rrClient) close() {
-	for fd := range cl.conns {
-		unix.Close(fd)
+func (r *rrClient) finish(now time.Time) {
+	for i := range r.calls {
+		c := &r.calls[i]
+		if c.waiting {
+			r.failConn(i, fmt.Errorf("no answer to request %d", c.sent-1))
+		}
+		if r.Rate == 0 {
+			continue
+		}
+		for n := c.responses.n; ; n++ {
+			due := r.due(c, n)
+			if !due.Before(r.end) || due.After(now) { // the latter only if all have failed
+				break
+			}
+			r.missed(due, now)
+		}
 	}
 }

@@ -8,41 +8,49 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
+
+	"golang.org/x/sys/unix"
 )
 
-// Addrs are the addresses of a server.
+// Addrs are the addresses of a server, see [Command].
 type Addrs struct {
-	HTTP string `json:"http"`
-	RR   string `json:"rr"`
+	HTTP string `json:"http"` // for KindHTTP
+	TCP  string `json:"tcp"`  // for all other kinds, as is Unix
+	Unix string `json:"unix"`
 }
 
-// Server serves both kinds of load.
+// Server serves all kinds of load.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
-	rr       *rrServer
+	raw      *rawServer
 }
 
-// NewServer listens on two ports of 127.0.0.1. The caller has to call Serve,
-// which also closes it.
+// NewServer listens on two ports of 127.0.0.1 and on an AF_UNIX socket, all
+// chosen by the kernel. The caller has to call Serve, which also closes it.
 func NewServer() (*Server, error) {
-	addr := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	lis, err := listenTCP(netip.AddrPortFrom(addr, 0).String())
+	raw, err := newRawServer(
+		address{unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}},
+		address{unix.AF_UNIX, &unix.SockaddrUnix{}},
+	)
 	if err != nil {
 		return nil, err
 	}
-	rr, err := newRRServer(addr)
+	lis, err := listenTCP("127.0.0.1:0")
 	if err != nil {
-		lis.Close()
+		raw.close()
 		return nil, err
 	}
-	return &Server{listener: lis, http: newHTTPServer(), rr: rr}, nil
+	return &Server{listener: lis, http: newHTTPServer(), raw: raw}, nil
 }
 
 // Addrs returns the addresses to connect to.
 func (s *Server) Addrs() Addrs {
-	return Addrs{HTTP: s.listener.Addr().String(), RR: s.rr.addr.String()}
+	return Addrs{
+		HTTP: s.listener.Addr().String(),
+		TCP:  s.raw.listeners[0].name,
+		Unix: s.raw.listeners[1].name,
+	}
 }
 
 // Serve serves until the context is done, which is not an error.
@@ -51,10 +59,10 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		s.http.Close()
-		s.rr.stop()
+		s.raw.stop()
 	})()
 	errs := make(chan error, 2)
-	go func() { errs <- s.rr.serve() }()
+	go func() { errs <- s.raw.serve() }()
 	go func() {
 		err := s.http.Serve(s.listener)
 		if errors.Is(err, http.ErrServerClosed) {

@@ -58,7 +58,7 @@ func (w *Writer) write(line any) error {
 // maxLine is far more than an environment or a sample needs.
 const maxLine = 16 << 20
 
-var errNoRecording = errors.New("not a recording of sockaccel bench run")
+var errNoRecording = errors.New("not a recording of sockaccel bench run, or truncated in its first line")
 
 // Read reads a recording. It is an error if it is of another version, damaged
 // or not complete.
@@ -78,7 +78,9 @@ func Read(r io.Reader) (*Recording, error) {
 			return nil, err
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); n == 0 && errors.Is(err, bufio.ErrTooLong) {
+		return nil, errNoRecording
+	} else if err != nil {
 		return nil, fmt.Errorf("line %d: %w", n+1, err)
 	}
 	if n == 0 {
@@ -158,7 +160,13 @@ func (rec *Recording) check(s *Sample) error {
 	}
 	i := slices.IndexFunc(rec.Environment.Cases, func(c Case) bool { return c.ID() == s.ID() })
 	if i < 0 || !slices.Contains(rec.Environment.Cases[i].Modes, s.Mode) || s.Block < 0 || s.Block >= rec.Environment.Rounds {
-		return fmt.Errorf("sample of %s, %s, block %d was not to be taken", s.ID(), s.Mode, s.Block)
+		return fmt.Errorf("sample of %q, %q, block %d was not to be taken", s.ID(), s.Mode, s.Block)
+	}
+	// Then a recording that has all samples has each.
+	if slices.ContainsFunc(rec.Samples, func(other Sample) bool {
+		return other.Block == s.Block && other.Mode == s.Mode && other.ID() == s.ID()
+	}) {
+		return fmt.Errorf("second sample of %q, %q, block %d", s.ID(), s.Mode, s.Block)
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ type Difference struct {
 	// interval excludes 0, and the machine was quiet enough. Otherwise the
 	// text says "~".
 	Shown bool `json:"shown"`
-	// Why says in a word or two why it is not shown: "few rounds", "noise",
-	// "p", "interval"; "" if it is.
+	// Why says in a word or two why it is not shown: "errors" (of either
+	// mode), "few rounds", "noise", "p", "interval"; "" if it is.
 	Why string `json:"why"`
 }

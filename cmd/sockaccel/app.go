@@ -46,8 +46,9 @@ func sockaccel(ctx context.Context, e env) int {
 		OnUsageError:    onUsageError,
 		Flags:           globalFlags(),
 		Commands: []*cli.Command{
-			enableCommand(e), disableCommand(e), statusCommand(e), runCommand(e), demoCommand(e), versionCommand(e),
-			sidecarCommand(e), supervisorCommand(e), loadCommand(e),
+			enableCommand(e), disableCommand(e), statusCommand(e), runCommand(e),
+			benchCommand(e), demoCommand(e), versionCommand(e),
+			sidecarCommand(e), supervisorCommand(e), loadCommand(e), keeperCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -57,11 +58,8 @@ func sockaccel(ctx context.Context, e env) int {
 		},
 		Before: checkGlobals,
 	}
-	for _, cmd := range app.Commands {
-		cmd.OnUsageError = onUsageError
-		cmd.HideHelpCommand = true
-	}
-	err := app.RunContext(ctx, e.args)
+	strict(app.Commands)
+	err := app.RunContext(ctx, flagsFirst(app, e.args))
 	if err == nil {
 		return 0
 	}
@@ -75,6 +73,15 @@ func sockaccel(ctx context.Context, e env) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// strict makes usage errors of commands ours.
+func strict(commands []*cli.Command) {
+	for _, cmd := range commands {
+		cmd.OnUsageError = onUsageError
+		cmd.HideHelpCommand = true
+		strict(cmd.Subcommands)
+	}
 }
 
 func onUsageError(_ *cli.Context, err error, _ bool) error { return usageError{err} }

@@ -2,20 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/sockaccel/sockaccel/bench/demo"
 	"github.com/sockaccel/sockaccel/bench/load"
+	"github.com/sockaccel/sockaccel/bench/runner"
 	"github.com/sockaccel/sockaccel/internal/cgroup"
-	"github.com/sockaccel/sockaccel/internal/demo"
 	"github.com/sockaccel/sockaccel/internal/engine"
 )
 
@@ -54,21 +53,11 @@ func runDemo(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	// Whatever ends us must not keep us from cleaning up: a closed terminal,
-	// or a pipe that nobody reads any more (then writing just fails).
-	ctx, stop := signal.NotifyContext(c.Context, syscall.SIGHUP, syscall.SIGQUIT)
+	ctx, stop := untilSignal(c.Context)
 	defer stop()
-	broken := make(chan os.Signal, 1)
-	signal.Notify(broken, syscall.SIGPIPE)
-	defer signal.Stop(broken)
-
 	report, err := demo.Run(ctx, o)
-	var left *demo.CleanUpError
-	if err != nil && ctx.Err() != nil && !errors.As(err, &left) {
-		return errors.New("interrupted; nothing is left behind")
-	}
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	for _, warning := range report.Warnings() {
 		fmt.Fprintf(e.stderr, "warning: %s\n", warning)
@@ -82,7 +71,8 @@ func runDemo(c *cli.Context, e env) error {
 func demoOptions(c *cli.Context, e env) (demo.Options, error) {
 	o := demo.Options{
 		Version: version, Exe: "/proc/self/exe", Rounds: c.Int("rounds"), Duration: c.Duration("duration"),
-		CgroupRoot: c.String("cgroup-root"), Progress: e.stderr, Terminal: isTerminal(e.stderr),
+		CgroupRoot: c.String("cgroup-root"), Seed: rand.Uint64(),
+		Progress: runner.NewProgress(e.stderr, isTerminal(e.stderr)),
 	}
 	if err := noArgs(c); err != nil {
 		return o, err

@@ -53,14 +53,18 @@ func newPair(tb testing.TB, tool *testkit.Tool) *pair {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(p.client.Stop)
-	p.addr = addrs.RR
+	p.addr = addrs.TCP
 	return p
 }
 
 func (p *pair) load(tb testing.TB, kind string, seconds float64) {
 	tb.Helper()
+	connections := 8
+	if kind == load.KindConnect {
+		connections = 1 // so that callbacks do not interrupt each other
+	}
 	r, err := p.client.Run(context.Background(), load.Command{
-		Kind: kind, Addr: p.addr, Connections: 8, Seconds: seconds, WarmupSeconds: -1,
+		Kind: kind, Addr: p.addr, Connections: connections, Seconds: seconds, WarmupSeconds: -1,
 	})
 	if err != nil || r.Errors > 0 {
 		tb.Fatalf("%s load: %v %s", kind, err, r.FirstError)

@@ -3,109 +3,21 @@ package bench_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/sockaccel/sockaccel/internal/cgroup"
-	"github.com/sockaccel/sockaccel/internal/demo"
+	"github.com/sockaccel/sockaccel/bench/demo"
 	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/status"
-	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
-// demoRun is a demonstration that runs.
-type demoRun struct {
-	cmd            *exec.Cmd
-	stdout, stderr bytes.Buffer
-	name           string // of its cgroup and state directory
-	cgroup         string
-	done           chan error
-}
-
-func startDemo(t *testing.T, args ...string) *demoRun {
+func startDemo(t *testing.T, args ...string) *toolRun {
 	t.Helper()
-	tool := testkit.NewTool(t)
-	root, err := cgroup.FindRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &demoRun{cmd: exec.Command(tool.Bin, append([]string{"demo"}, args...)...), done: make(chan error, 1)}
-	d.cmd.Stdout, d.cmd.Stderr = &d.stdout, &d.stderr
-	// Of its own, so that a test can signal all of it as a terminal does.
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { d.done <- d.cmd.Wait() }()
-	d.name = fmt.Sprintf("sockaccel-demo-%d", d.cmd.Process.Pid)
-	d.cgroup = filepath.Join(root, d.name)
-	return d
-}
-
-// wait returns the exit code.
-func (d *demoRun) wait(t *testing.T) int {
-	t.Helper()
-	select {
-	case err := <-d.done:
-		return testkit.ExitCode(err)
-	case <-time.After(time.Minute):
-		d.cmd.Process.Kill()
-		t.Fatalf("demo did not end; it said: %s", &d.stderr)
-		return -1
-	}
-}
-
-// until waits for a state of the demonstration, which has to come while it runs.
-func (d *demoRun) until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		select {
-		case <-d.done:
-			t.Fatalf("demo ended before %s: %s", what, &d.stderr)
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
-
-func (d *demoRun) stateDir() string { return filepath.Join("/sys/fs/bpf", d.name) }
-
-// nothingLeft fails the test if anything of the demonstration is still there.
-func (d *demoRun) nothingLeft(t *testing.T) {
-	t.Helper()
-	left, _ := filepath.Glob(d.stateDir() + "*")
-	if _, err := os.Stat(d.cgroup); !errors.Is(err, os.ErrNotExist) {
-		left = append(left, d.cgroup)
-	}
-	// The sidecar has given its role up before it is asked to be gone.
-	deadline := time.Now().Add(5 * time.Second)
-	for len(processes(d.name)) > 0 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	if left = append(left, processes(d.name)...); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-}
-
-// processes returns those whose command line names the demonstration.
-func processes(name string) []string {
-	var found []string
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(name)) {
-			found = append(found, strings.ReplaceAll(string(text), "\x00", " "))
-		}
-	}
-	return found
+	return startTool(t, "sockaccel-demo", append([]string{"demo"}, args...)...)
 }
 
 func TestDemo(t *testing.T) {
@@ -153,18 +65,18 @@ func TestDemoText(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
 	}
-	if !strings.Contains(d.stderr.String(), "block 1 of 1: ") {
+	if !strings.Contains(d.stderr.String(), "block 1 of 1\n") {
 		t.Errorf("no progress: %s", &d.stderr)
 	}
 }
 
 // However and whenever it is interrupted, nothing is left behind.
 func TestDemoInterrupted(t *testing.T) {
-	enabled := func(d *demoRun) bool {
+	enabled := func(d *toolRun) bool {
 		st, err := status.Read(d.stateDir(), "")
 		return err == nil && st.Enabled
 	}
-	redirecting := func(d *demoRun) bool {
+	redirecting := func(d *toolRun) bool {
 		st, err := status.Read(d.stateDir(), "")
 		return err == nil && st.Messages.Redirected > 0
 	}
@@ -172,10 +84,10 @@ func TestDemoInterrupted(t *testing.T) {
 		name   string
 		signal syscall.Signal
 		group  bool // to the process group, as a terminal does
-		when   func(*demoRun) bool
+		when   func(*toolRun) bool
 	}{
-		{"at the start", syscall.SIGINT, true, func(d *demoRun) bool { return state.Exists(d.cgroup) }},
-		{"while enabling", syscall.SIGINT, true, func(d *demoRun) bool {
+		{"at the start", syscall.SIGINT, true, func(d *toolRun) bool { return state.Exists(d.cgroup) }},
+		{"while enabling", syscall.SIGINT, true, func(d *toolRun) bool {
 			return state.Exists(d.stateDir()+"-new") || state.Exists(d.stateDir())
 		}},
 		{"enabled", syscall.SIGTERM, false, enabled},
@@ -211,7 +123,7 @@ func TestDemoLoadDies(t *testing.T) {
 	d := startDemo(t, "--rounds", "20")
 	var pids []byte
 	d.until(t, "two processes", func() bool {
-		pids, _ = os.ReadFile(filepath.Join(d.cgroup, "cgroup.procs"))
+		pids, _ = os.ReadFile(filepath.Join(d.cgroup, "inside", "cgroup.procs"))
 		st, err := status.Read(d.stateDir(), "")
 		return bytes.Count(pids, []byte("\n")) == 2 && err == nil && st.Messages.Redirected > 0
 	})

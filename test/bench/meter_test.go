@@ -118,9 +118,7 @@ func attachBaseline(tb testing.TB, cg *testkit.Cgroup) *setup {
 	tb.Helper()
 	s := newSetup(tb, cg)
 	s.verdict, s.sockops = s.meter.BaselineMsg, s.meter.BaselineSockops
-	if err := link.RawAttachProgram(link.RawAttachProgramOptions{
-		Target: s.meter.BaselineSocks.FD(), Program: s.verdict, Attach: ebpf.AttachSkMsgVerdict,
-	}); err != nil {
+	if err := s.meter.AttachVerdict(); err != nil {
 		tb.Fatal(err)
 	}
 	s.attach(tb, cg, s.sockops)

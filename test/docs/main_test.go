@@ -86,13 +86,10 @@ func tool(tb testing.TB, args ...string) string {
 var flagInHelp = regexp.MustCompile(`(?m)^   (--[a-z0-9-]+)(?:, (-[a-z]))?`)
 
 // flagsOf returns the flags that the help of a command lists; "" is the
-// global help.
+// global help, "bench run" that of a command's command.
 func flagsOf(tb testing.TB, command string) map[string]bool {
 	tb.Helper()
-	args := []string{"--help"}
-	if command != "" {
-		args = []string{command, "--help"}
-	}
+	args := append(strings.Fields(command), "--help")
 	flags := make(map[string]bool)
 	for _, m := range flagInHelp.FindAllStringSubmatch(tool(tb, args...), -1) {
 		flags[m[1]] = true
@@ -106,15 +103,29 @@ func flagsOf(tb testing.TB, command string) map[string]bool {
 	return flags
 }
 
-// commands returns the commands that the global help lists.
+// commands returns the commands that the help lists, those of commands
+// included: "bench", "bench run".
 func commands(tb testing.TB) map[string]bool {
 	tb.Helper()
-	_, list, ok := strings.Cut(tool(tb, "--help"), "COMMANDS:\n")
-	list, _, ok2 := strings.Cut(list, "\n\n")
-	if !ok || !ok2 {
-		tb.Fatal("no list of commands in the help")
-	}
 	found := make(map[string]bool)
+	for name := range listed(tb, tool(tb, "--help")) {
+		found[name] = true
+		for sub := range listed(tb, tool(tb, name, "--help")) {
+			found[name+" "+sub] = true
+		}
+	}
+	if len(found) < 8 || !found["bench run"] {
+		tb.Fatalf("the help lists %v", found)
+	}
+	return found
+}
+
+// listed returns the commands that a help lists.
+func listed(tb testing.TB, help string) map[string]bool {
+	tb.Helper()
+	found := make(map[string]bool)
+	_, list, _ := strings.Cut(help, "COMMANDS:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
 	for line := range strings.Lines(list) {
 		if fields := strings.Fields(line); len(fields) > 0 {
 			found[fields[0]] = true
