@@ -73,6 +73,14 @@ func (s *Server) start(ctx context.Context, cgroup *os.File, ready func(context.
 func (s *Server) await(ctx context.Context, ready func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	go func() {
+		// Whoever else has the port may accept and never answer.
+		select {
+		case <-s.process.exited:
+			cancel()
+		case <-limited.Done():
+		}
+	}()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for {

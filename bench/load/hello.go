@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // hello begins every connection: the server serves all kinds on one port, and
@@ -27,11 +28,7 @@ var helloKinds = []string{KindRR, KindStream, KindConnect}
 
 func (h hello) append(b []byte) []byte {
 	b = append(b, helloMagic...)
-	for i, kind := range helloKinds {
-		if kind == h.kind {
-			b = binary.BigEndian.AppendUint32(b, uint32(i))
-		}
-	}
+	b = binary.BigEndian.AppendUint32(b, uint32(slices.Index(helloKinds, h.kind)))
 	b = binary.BigEndian.AppendUint32(b, uint32(h.size))
 	return binary.BigEndian.AppendUint64(b, h.seed)
 }

@@ -105,8 +105,9 @@ type Measurement struct {
 	Errors  int64   `json:"errors"`
 	// FirstError is "" without errors.
 	FirstError string `json:"first_error"`
-	// Latency of Operations in ns, see [Histogram]; from the intended time
-	// of sending if the case has a rate. nil where latency has no meaning.
+	// Latency in ns of the operations that began in the measured time, see
+	// [Histogram]; with a rate, of all that were due in it, from then on.
+	// nil where latency has no meaning.
 	Latency *Histogram `json:"latency"`
 }
 

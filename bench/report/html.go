@@ -19,14 +19,13 @@ type htmlPage struct {
 	Verdict    string
 	Scores     []Score
 	Compared   int // in all scores
-	Losses     []htmlLoss
+	Losses     []htmlLosses
 	Legend     []htmlKey
 	Scenarios  []htmlScenario
 	Throughput []htmlPanel
 	Latency    []htmlPanel
 	CPU        []htmlPanel
 	Tables     []htmlTable
-	HasErrors  bool // in any mode, so that the tables need a column
 	Host       []htmlFact
 	Run        []htmlFact
 	Samples    int
@@ -43,7 +42,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	scenarios := htmlScenarios(r)
 	p := &htmlPage{
 		Report: r, Style: template.CSS(style), Scenarios: scenarios,
-		Verdict: htmlVerdict(r, scores), Scores: scores, Losses: htmlLosses(losses, scenarios), Legend: htmlLegend(r),
+		Verdict: htmlVerdict(r, scores), Scores: scores, Losses: htmlGroup(losses, scenarios), Legend: htmlLegend(r),
 		Host: htmlHost(&r.Environment), Run: htmlRun(&r.Environment),
 	}
 	for _, s := range scores {
@@ -55,12 +54,11 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		p.Throughput = s.add(p.Throughput, "throughput", htmlRelativePanel(s, htmlThroughput, ratio))
 		p.Latency = s.add(p.Latency, "latency", htmlLatencyPanel(s))
 		p.CPU = s.add(p.CPU, "cpu", htmlRelativePanel(s, htmlCPU, ratio))
-		p.Tables = append(p.Tables, htmlNumbers(s))
+		p.Tables = append(p.Tables, htmlNumbers(s, r.Environment.Rounds))
 	}
 	for _, c := range r.Cases {
 		for _, m := range c.Modes {
 			p.Samples += m.N
-			p.HasErrors = p.HasErrors || m.Errors > 0
 		}
 	}
 	if err := htmlTemplate.ExecuteTemplate(w, "page.html", p); err != nil {

@@ -20,11 +20,12 @@ type htmlAxis struct {
 type htmlTick struct {
 	X, Text string
 	Main    bool // off
+	Fine    bool // without room for its text but on a wide screen
 }
 
-// htmlApart is how far labels of an axis have to be apart, in % of the width
-// of a chart on a phone.
-const htmlApart = 14
+// How far labels of an axis have to be apart, in % of the width of a chart on
+// a phone, and on a wide screen.
+const htmlApart, htmlFineApart = 14.0, 10.0
 
 // place returns where v is, and -1 or 1 if that is before or behind the axis.
 func (a htmlAxis) place(v float64) (x float64, outside int) {
@@ -40,14 +41,15 @@ func (a htmlAxis) place(v float64) (x float64, outside int) {
 // ticks draws those of the values that have room, the first ones first.
 func (a *htmlAxis) ticks(values []float64, text func(float64) string) {
 	var at []float64
-	for _, v := range values {
-		x, outside := a.place(v)
-		crowded := slices.ContainsFunc(at, func(other float64) bool { return math.Abs(x-other) < htmlApart })
-		if outside != 0 || crowded {
-			continue
+	for _, apart := range []float64{htmlApart, htmlFineApart} {
+		for _, v := range values {
+			x, outside := a.place(v)
+			crowded := slices.ContainsFunc(at, func(other float64) bool { return math.Abs(x-other) < apart })
+			if outside == 0 && !crowded {
+				at = append(at, x)
+				a.Ticks = append(a.Ticks, htmlTick{X: htmlX(x), Text: text(v), Fine: apart == htmlFineApart})
+			}
 		}
-		at = append(at, x)
-		a.Ticks = append(a.Ticks, htmlTick{X: htmlX(x), Text: text(v)})
 	}
 }
 
@@ -71,7 +73,7 @@ func htmlRatioAxis(r *Report) htmlAxis {
 		for _, m := range r.Cases[i].Modes {
 			for _, metric := range []htmlMetric{htmlThroughput, htmlCPU} {
 				ratio, ok := metric.ratio(&r.Cases[i], &m)
-				if !ok || metric.draws(m.Mode) == (m.Mode == record.ModeOff) {
+				if !ok || m.Mode != record.ModeOff && !metric.draws(m.Mode) {
 					continue
 				}
 				farthest := float64(htmlFarthest)
@@ -87,11 +89,9 @@ func htmlRatioAxis(r *Report) htmlAxis {
 		}
 	}
 	a.ticks([]float64{1, 2, 0.5, 4, 0.25, 1.5, 0.75, 3, 8, 0.125, 1.25, 16, 0.0625}, func(v float64) string {
-		return htmlNumber(100*v) + htmlSpace + "%"
+		return strconv.FormatFloat(100*v, 'f', -1, 64) + htmlSpace + "%"
 	})
-	if len(a.Ticks) > 0 {
-		a.Ticks[0].Main = true
-	}
+	a.Ticks[0].Main = true // 100 % is on every axis
 	return a
 }
 

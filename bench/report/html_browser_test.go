@@ -1,77 +1,85 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 )
 
-// screenshotsEnv names a directory in which the browser test leaves pictures
-// of the page for a person to look at.
-const screenshotsEnv = "SOCKACCEL_SCREENSHOTS"
-
 func TestHTMLInBrowser(t *testing.T) {
 	b := startChromium(t)
-	dir := os.Getenv(screenshotsEnv)
-	if dir == "" {
-		dir = t.TempDir()
+	page := renderHTML(t, realistic())
+	path := writePage(t, page)
+	plots := bytes.Count(page, []byte(`<svg class="plot`)) + bytes.Count(page, []byte(`<svg class="key`))
+	backgrounds := map[string]string{}
+	for _, view := range []chromiumView{
+		{"screen", "light", 1200, 900}, {"screen", "dark", 1200, 900},
+		{"screen", "light", 360, 740}, {"screen", "dark", 360, 740},
+		{"screen", "light", 768, 1024}, {"print", "dark", 960, 700},
+	} {
+		name := fmt.Sprintf("%s-%s-%d", view.media, view.scheme, view.width)
+		t.Run(name, func(t *testing.T) {
+			b.open(path, view)
+			var found htmlFindings
+			b.eval(htmlProbe, &found)
+			b.screenshots(name, view.width, found.Height)
+			found.check(t, plots)
+			b.checkQuiet(t)
+			backgrounds[name] = found.Background
+		})
 	}
-	path := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(path, renderHTML(t, realistic()), 0o644); err != nil {
+	light, dark, print := backgrounds["screen-light-1200"], backgrounds["screen-dark-1200"], backgrounds["print-dark-960"]
+	if light == dark || print != light {
+		t.Errorf("background is %s if light, %s if dark, %s in print", light, dark, print)
+	}
+}
+
+// A browser takes nothing of what a recording says for markup, however narrow.
+func TestHTMLEscapesInBrowser(t *testing.T) {
+	b := startChromium(t)
+	path := writePage(t, renderHTML(t, hostile()))
+	for _, width := range []int{1200, 360} {
+		b.open(path, chromiumView{"screen", "light", width, 800})
+		var found htmlFindings
+		b.eval(htmlProbe, &found)
+		if found.Scripts != 0 || found.Overflow > 0 {
+			t.Errorf("%d px wide: %d elements are scripts, %d px too wide", width, found.Scripts, found.Overflow)
+		}
+		b.checkQuiet(t)
+	}
+}
+
+func writePage(t *testing.T, page []byte) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(path, page, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	backgrounds := map[string]bool{}
-	for _, size := range [][2]int{{1200, 900}, {360, 740}} {
-		for _, scheme := range []string{"light", "dark"} {
-			t.Run(fmt.Sprintf("%dx%d %s", size[0], size[1], scheme), func(t *testing.T) {
-				b.open(path, size[0], size[1], scheme)
-				var found htmlFindings
-				b.eval(htmlProbe, &found)
-				for part := 0; part*2400 < found.Height; part++ {
-					name := fmt.Sprintf("%s-%d-%d.png", scheme, size[0], part)
-					b.screenshot(filepath.Join(dir, name), size[0], part*2400, min(2400, found.Height-part*2400))
-				}
-				found.check(t, realistic())
-				if n := b.count("Network.requestWillBeSent"); n != 1 {
-					t.Errorf("%d requests, want that for the page itself only", n)
-				}
-				if n := b.count("Runtime.exceptionThrown"); n != 0 {
-					t.Errorf("%d errors of scripts", n)
-				}
-				backgrounds[scheme+found.Background] = true
-				if backgrounds["dark"+found.Background] && backgrounds["light"+found.Background] {
-					t.Errorf("background %s is the same in light and dark", found.Background)
-				}
-			})
+	return path
+}
+
+// checkQuiet checks that the page asked for nothing and no errors occurred.
+func (b *chromium) checkQuiet(t *testing.T) {
+	t.Helper()
+	if n := b.count("Network.requestWillBeSent"); n != 1 {
+		t.Errorf("%d requests, want that for the page itself only", n)
+	}
+	for _, event := range []string{"Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"} {
+		if n := b.count(event); n != 0 {
+			t.Errorf("%d times %s", n, event)
 		}
 	}
 }
 
-func (f *htmlFindings) check(t *testing.T, r *Report) {
+func (f *htmlFindings) check(t *testing.T, plots int) {
 	t.Helper()
 	if f.Overflow > 0 {
 		t.Errorf("the page is %d px wider than the window", f.Overflow)
 	}
-	lanes := 0
-	for _, c := range r.Cases {
-		for _, m := range c.Modes {
-			if m.Difference != nil {
-				lanes++ // throughput
-			}
-			if m.Latency != nil {
-				lanes++
-			}
-		}
-		lanes++ // CPU time, on only
-	}
-	axes := 0
-	for _, s := range htmlScenarios(r) {
-		axes += 3
-		_ = s
-	}
-	if want := lanes + axes + len(htmlLegend(r)); f.Plots != want || f.Empty != 0 {
-		t.Errorf("%d plots, %d of them empty, want %d", f.Plots+f.Empty, f.Empty, want)
+	if f.Plots != plots || f.Empty != 0 {
+		t.Errorf("%d pictures are shown and %d empty, want %d", f.Plots, f.Empty, plots)
 	}
 	for what, list := range map[string][]string{
 		"loads": f.Resources, "texts overlap": f.Overlaps, "text leaves the window": f.Clipped, "contrast below 4.5": f.Faint,

@@ -2,11 +2,13 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -57,12 +59,18 @@ func startChromium(tb testing.TB) *chromium {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(tb.Context(), chromiumTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), chromiumTimeout)
+	dir := tb.TempDir()
 	// The sandbox refuses root. The only page is our own.
 	cmd := exec.CommandContext(ctx, exe, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-background-networking", "--hide-scrollbars",
-		"--user-data-dir="+tb.TempDir(), "--remote-debugging-pipe", "about:blank")
+		"--user-data-dir="+dir, "--remote-debugging-pipe", "about:blank")
 	cmd.ExtraFiles = []*os.File{theirIn, theirOut} // 3 and 4
+	cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir)
+	// All its processes have it: with a pipe, Wait waits for the last of them,
+	// and nothing writes into a directory any more that is being removed.
+	cmd.Stderr = new(bytes.Buffer)
+	cmd.WaitDelay = chromiumTimeout
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel = kill
@@ -73,17 +81,17 @@ func startChromium(tb testing.TB) *chromium {
 	theirOut.Close()
 	b := &chromium{tb: tb, in: in, out: bufio.NewReader(out)}
 	tb.Cleanup(func() {
-		in.Close() // it closes when the pipe does
 		_ = kill()
 		_ = cmd.Wait()
 		cancel()
+		in.Close()
 		out.Close()
 	})
 	var target struct{ TargetID, SessionID string }
 	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
 	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &target)
 	b.session = target.SessionID
-	for _, domain := range []string{"Page", "Network", "Runtime"} {
+	for _, domain := range []string{"Page", "Network", "Runtime", "Log"} {
 		b.call(domain+".enable", nil, nil)
 	}
 	return b
@@ -135,21 +143,30 @@ func (b *chromium) read() chromiumMessage {
 	if err := json.Unmarshal(text[:len(text)-1], &m); err != nil {
 		b.tb.Fatalf("read from chromium: %v", err)
 	}
+	if m.Method == "Page.javascriptDialogOpening" {
+		b.tb.Fatalf("a script runs: %s", m.Params)
+	}
 	if m.ID == 0 {
 		b.events = append(b.events, m)
 	}
 	return m
 }
 
-// open opens a file in a window of a size, light or dark, and waits until it
-// is loaded. What happened before is forgotten.
-func (b *chromium) open(path string, width, height int, scheme string) {
+// chromiumView is how a page is looked at.
+type chromiumView struct {
+	media, scheme string
+	width, height int
+}
+
+// open opens a file and waits until it is loaded. What happened before is
+// forgotten.
+func (b *chromium) open(path string, v chromiumView) {
 	b.tb.Helper()
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{
-		"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
+		"width": v.width, "height": v.height, "deviceScaleFactor": 1, "mobile": v.width < 600,
 	}, nil)
 	b.call("Emulation.setEmulatedMedia", map[string]any{
-		"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}},
+		"media": v.media, "features": []map[string]string{{"name": "prefers-color-scheme", "value": v.scheme}},
 	}, nil)
 	b.events = nil
 	b.call("Page.navigate", map[string]any{"url": "file://" + path}, nil)
@@ -185,15 +202,27 @@ func (b *chromium) eval(expression string, value any) {
 	}
 }
 
-// screenshot writes a picture of the whole page, or of what height is given.
-func (b *chromium) screenshot(path string, width, from, height int) {
+const (
+	// screenshotsEnv names a directory in which the tests leave pictures of
+	// the page for a person to look at.
+	screenshotsEnv = "SOCKACCEL_SCREENSHOTS"
+	// screenshotHeight is what a picture viewer still shows sharply.
+	screenshotHeight = 2000
+)
+
+// screenshots takes pictures of the whole page if there is where to put them.
+func (b *chromium) screenshots(name string, width, height int) {
 	b.tb.Helper()
-	var shot struct{ Data []byte }
-	b.call("Page.captureScreenshot", map[string]any{
-		"captureBeyondViewport": true,
-		"clip":                  map[string]int{"x": 0, "y": from, "width": width, "height": height, "scale": 1},
-	}, &shot)
-	if err := os.WriteFile(path, shot.Data, 0o644); err != nil {
-		b.tb.Fatal(err)
+	dir := os.Getenv(screenshotsEnv)
+	for from := 0; dir != "" && from < height; from += screenshotHeight {
+		var shot struct{ Data []byte }
+		b.call("Page.captureScreenshot", map[string]any{
+			"captureBeyondViewport": true,
+			"clip":                  map[string]int{"x": 0, "y": from, "width": width, "height": min(screenshotHeight, height-from), "scale": 1},
+		}, &shot)
+		path := filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, from/screenshotHeight))
+		if err := os.WriteFile(path, shot.Data, 0o644); err != nil {
+			b.tb.Fatal(err)
+		}
 	}
 }

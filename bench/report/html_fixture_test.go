@@ -52,6 +52,9 @@ func (f *htmlFixture) add(scenario, name string, rate float64, modes []string, p
 		NoisePercent: 1 + 4*f.random.Float64(),
 	})
 	c := &f.Cases[len(f.Cases)-1]
+	if name == "" {
+		c.Connections, c.Size = 100, 1024
+	}
 	c.ID = c.Case.ID()
 	if rate > 1e7 {
 		c.Unit, c.Operation = record.UnitBytes, "write"
@@ -179,4 +182,31 @@ func (f *htmlFixture) exception(c *Case) {
 	case "remote/stream 1KiB x1":
 		c.Modes[0].Latency, c.Modes[1].Latency, c.Modes[1].P99Difference = nil, nil, nil
 	}
+}
+
+const hostileText = "</style></title><script>alert(1)</script><img src=x onerror='alert(2)'>\"' -->\n]]> {{.}} javascript:alert(3) http://example.com/"
+
+// hostile is a report in which all text wants to be more than that.
+func hostile() *Report {
+	const text = hostileText
+	f := newHTMLFixture()
+	c := f.add(text, text, 1000, []string{record.ModeOff, record.ModeOn, text}, -5, 5)
+	c.Unit, c.Operation = text, text
+	for i := range c.Modes {
+		c.Modes[i].Errors, c.Modes[i].FirstError = 1, text
+	}
+	c.Modes[2].Difference = &Difference{Why: text}
+	f.add("", "", 1000, modes[:2], 5)
+	e := &f.Environment
+	e.Version, e.Revision, e.Args = text, text, []string{text}
+	e.AcceptedRisks, e.Programs = []string{text}, map[string]string{text: text}
+	h := &e.Host
+	for _, s := range []*string{&h.Kernel, &h.Arch, &h.CPU, &h.Virtualisation, &h.Governor, &h.Clocksource, &h.FIONREAD} {
+		*s = text
+	}
+	h.SockOps = []string{text}
+	h.Mitigations, h.Sysctls = map[string]string{text: text}, map[string]string{text: text}
+	f.Warnings = []string{text}
+	f.Skips = []record.Skip{{Scenario: text, Reason: text}}
+	return &f.Report
 }

@@ -55,23 +55,3 @@ func htmlList(list []string, none string) string {
 	}
 	return strings.Join(list, ", ")
 }
-
-// htmlFacts are the settings of a case in words.
-func htmlFacts(c *Case) string {
-	_, unit := htmlUnit(c.Unit)
-	facts := []string{unit, htmlCount(c.Connections, "connection"), fmt.Sprintf("%d B", c.Size)}
-	if c.Pipeline > 1 {
-		facts = append(facts, fmt.Sprintf("%d pipelined", c.Pipeline))
-	}
-	if c.Rate > 0 {
-		facts = append(facts, htmlNumber(c.Rate)+"/s offered")
-	}
-	return strings.Join(facts, ", ")
-}
-
-func htmlCount(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return htmlNumber(float64(n)) + " " + what + "s"
-}

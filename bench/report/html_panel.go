@@ -101,7 +101,7 @@ func (m htmlMetric) label(d *Difference) htmlLabel {
 	switch {
 	case d == nil:
 		return htmlLabel{Text: "~", Why: "not compared"}
-	case d.Shown:
+	case d.Shown && htmlKnown(d.Percent):
 		l := htmlLabel{Text: htmlPercent(d.Percent.Median), Range: htmlPercentRange(d.Percent), Tone: "good"}
 		if d.Percent.Median*m.sign < 0 {
 			l.Tone = "bad"

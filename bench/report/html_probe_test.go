@@ -17,5 +17,6 @@ type htmlFindings struct {
 	Overlaps   []string // texts that overlap in a chart
 	Clipped    []string // texts of charts that leave the window
 	Faint      []string // texts with a contrast below 4.5
+	Scripts    int      // elements that run something
 	Background string
 }

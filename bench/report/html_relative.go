@@ -1,8 +1,6 @@
 package report
 
-import (
-	"github.com/sockaccel/sockaccel/bench/record"
-)
+import "github.com/sockaccel/sockaccel/bench/record"
 
 // htmlMetric is something that is shown relative to off.
 type htmlMetric struct {
@@ -58,7 +56,7 @@ func htmlRelativePanel(s *htmlScenario, metric htmlMetric, axis htmlAxis) htmlPa
 		}
 		row.Note = metric.note(c)
 		if c.Noisy {
-			row.Noise = htmlNumber(c.NoisePercent) + htmlSpace + "%"
+			row.Noise = htmlDecimals(c.NoisePercent, 0) + htmlSpace + "%"
 		}
 		p.Rows = append(p.Rows, row)
 	}

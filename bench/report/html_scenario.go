@@ -54,12 +54,30 @@ func htmlSlug(name string, n int) string {
 	return name
 }
 
-// htmlCaseName names a case within its scenario.
+// Anchor is where the page first shows the scenario.
+func (s htmlScenario) Anchor() string { return append(s.Parts, "numbers")[0] + "-" + s.Slug }
+
+// htmlCaseName names a case within its scenario; the only one by its settings.
 func htmlCaseName(c *Case) string {
 	if c.Name == "" {
-		return c.Scenario
+		return htmlSettings(c)
 	}
 	return c.Name
+}
+
+func htmlSettings(c *Case) string {
+	connections := "connections"
+	if c.Connections == 1 {
+		connections = "connection"
+	}
+	text := fmt.Sprintf("%d %s, %d B", c.Connections, connections, c.Size)
+	if c.Pipeline > 1 {
+		text += fmt.Sprintf(", %d pipelined", c.Pipeline)
+	}
+	if c.Rate > 0 {
+		text += ", " + htmlNumber(c.Rate) + "/s offered"
+	}
+	return text
 }
 
 // htmlKey explains a mode.

@@ -3,14 +3,14 @@ package report
 // htmlTable has every number of a scenario.
 type htmlTable struct {
 	Scenario *htmlScenario
+	Rounds   int
 	Cases    []htmlTableCase
 }
 
 type htmlTableCase struct {
-	Name  string
-	Facts string // what tells the case from others, in words
-	Noise string // how off differs among its rounds
-	Rows  []htmlTableRow
+	Name, Settings, Unit string
+	Noise                string // how off differs among its rounds
+	Rows                 []htmlTableRow
 }
 
 // htmlTableRow is a mode; what is not there is "".
@@ -36,11 +36,14 @@ func htmlMedian(i Interval, scale float64) htmlValue {
 	return htmlValue{htmlNumber(i.Median * scale), htmlRange(i, scale)}
 }
 
-func htmlNumbers(s *htmlScenario) htmlTable {
-	t := htmlTable{Scenario: s}
+func htmlNumbers(s *htmlScenario, rounds int) htmlTable {
+	t := htmlTable{Scenario: s, Rounds: rounds}
 	for _, c := range s.Cases {
-		row := htmlTableCase{Name: htmlCaseName(c), Facts: htmlFacts(c), Noise: htmlNumber(c.NoisePercent) + htmlSpace + "%"}
-		scale, _ := htmlUnit(c.Unit)
+		scale, unit := htmlUnit(c.Unit)
+		row := htmlTableCase{Name: htmlCaseName(c), Unit: unit, Noise: htmlDecimals(c.NoisePercent, 1) + htmlSpace + "%"}
+		if c.Name != "" {
+			row.Settings = htmlSettings(c)
+		}
 		for i := range c.Modes {
 			row.Rows = append(row.Rows, htmlTableMode(&c.Modes[i], scale))
 		}
@@ -56,7 +59,13 @@ func htmlTableMode(m *Mode, scale float64) htmlTableRow {
 		Latency: htmlLatencyNumbers(m.Latency), Errors: m.Errors, FirstError: m.FirstError,
 	}
 	if m.Difference != nil {
-		row.Difference, row.P = htmlThroughput.label(m.Difference), htmlP(m.Difference.P)
+		row.Difference = htmlThroughput.label(m.Difference)
+		switch m.Difference.Why {
+		case "", whyInterval:
+			row.P = htmlP(m.Difference.P)
+		case whyP:
+			row.P, row.Difference.Why = htmlP(m.Difference.P), "" // said once
+		}
 	}
 	if m.CPUDifference != nil {
 		row.CPUDifference = htmlCPU.label(m.CPUDifference)

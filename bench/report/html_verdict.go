@@ -38,22 +38,34 @@ func htmlVerdict(r *Report, scores []Score) string {
 	}
 }
 
-// htmlLoss is a case that acceleration makes worse.
-type htmlLoss struct {
-	Loss
-	Slug  string // of its scenario
-	Label htmlLabel
+// htmlLosses are the cases in which acceleration makes something worse.
+type htmlLosses struct {
+	Name   string // of what is worse
+	Losses []htmlLoss
 }
 
-func htmlLosses(losses []Loss, scenarios []htmlScenario) []htmlLoss {
-	var out []htmlLoss
-	for _, l := range losses {
-		for _, s := range scenarios {
-			if slices.ContainsFunc(s.Cases, func(c *Case) bool { return c.ID == l.ID }) {
-				out = append(out, htmlLoss{l, s.Slug, htmlLabel{Tone: "bad", Text: htmlPercent(l.Difference.Percent.Median), Range: htmlPercentRange(l.Difference.Percent)}})
-				break
-			}
+type htmlLoss struct {
+	ID, Slug string // of the case, and of its scenario
+	Label    htmlLabel
+}
+
+// htmlGroup groups losses, which are in the order of their names.
+func htmlGroup(losses []Loss, scenarios []htmlScenario) []htmlLosses {
+	slugs := map[string]string{}
+	for _, s := range scenarios {
+		for _, c := range s.Cases {
+			slugs[c.ID] = s.Slug
 		}
+	}
+	var out []htmlLosses
+	for _, l := range losses {
+		if len(out) == 0 || out[len(out)-1].Name != l.Name {
+			out = append(out, htmlLosses{Name: l.Name})
+		}
+		group := &out[len(out)-1]
+		group.Losses = append(group.Losses, htmlLoss{l.ID, slugs[l.ID], htmlLabel{
+			Tone: "bad", Text: htmlPercent(l.Difference.Percent.Median), Range: htmlPercentRange(l.Difference.Percent),
+		}})
 	}
 	return out
 }

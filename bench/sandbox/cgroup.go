@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -41,14 +42,15 @@ func (b *Sandbox) CPU() (time.Duration, error) {
 	return time.Duration(us) * time.Microsecond, nil
 }
 
-// ourProgram is what the kernel shows of the name of our sock_ops program.
+// ourProgram is how the name of our sock_ops program begins: the kernel keeps
+// 15 characters, the rest comes from BTF if it is there.
 const ourProgram = "sockaccel_socko"
 
 // notAccelerated refuses a cgroup in which off would not be off.
 func notAccelerated(cg cgroup.Cgroup) error {
 	names, err := sockOps(cg)
 	for _, name := range names {
-		if name == ourProgram {
+		if strings.HasPrefix(name, ourProgram) {
 			return fmt.Errorf("acceleration is on for %s, or for a cgroup above it: run sockaccel disable first, or name another with --cgroup", cg.Path)
 		}
 	}

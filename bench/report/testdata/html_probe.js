@@ -52,6 +52,7 @@
 		Empty: plots.filter(e => !shown(e)).length,
 		Resources: performance.getEntriesByType("resource").map(e => e.name),
 		Overlaps: overlaps, Clipped: clipped, Faint: [...faint],
+		Scripts: [...document.querySelectorAll("*")].filter(e => e.localName === "script" || [...e.attributes].some(a => /^on/i.test(a.name))).length,
 		Background: getComputedStyle(document.body).backgroundColor,
 	};
 })()
