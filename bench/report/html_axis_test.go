@@ -43,7 +43,7 @@ func TestHTMLRelative(t *testing.T) {
 	if on.Marks[0].X != at(0.5) || on.Line.X != at(0.4) || on.Line.End != at(0.6) || on.Label.Tone != "bad" || on.Marks[0].Hollow {
 		t.Errorf("on: %+v", on)
 	}
-	if baseline.Marks[0].X != at(2) || baseline.Band.X != at(0.9) || baseline.Label.Tone != "good" {
+	if baseline.Marks[0].X != at(2) || baseline.Band.X != at(0.9) || baseline.Band.End != at(1.1) || baseline.Label.Tone != "good" {
 		t.Errorf("baseline: %+v", baseline)
 	}
 	if m := unix.Marks[0]; m.Edge != 1 || m.X != "100.00" || !m.Hollow || unix.Line != nil {
@@ -54,6 +54,27 @@ func TestHTMLRelative(t *testing.T) {
 	}
 	if tone := htmlCPU.label(&Difference{Percent: htmlInterval(-5, 1), Shown: true}).Tone; tone != "good" {
 		t.Errorf("less CPU time is %q", tone)
+	}
+}
+
+// Where nothing can be said, p does not say it either, and nothing is a
+// difference without its interval.
+func TestHTMLUndecided(t *testing.T) {
+	for _, x := range []struct {
+		d        Difference
+		words, p string
+	}{
+		{Difference{Percent: htmlInterval(9, 1), P: 0.002, Shown: true}, "+9.0_% [+8.0, +10.0]", "0.002"},
+		{Difference{Percent: htmlInterval(9, 1), P: 0.2, Why: whyP}, "~ [+8.0, +10.0]", "0.200"},
+		{Difference{Percent: htmlInterval(1, 2), P: 0.04, Why: whyInterval}, "~ [−1.0, +3.0] spans 0", "0.040"},
+		{Difference{Percent: htmlInterval(9, 1), P: 0.002, Why: whyNoise}, "~ noise", ""},
+		{Difference{Percent: Interval{Median: 9}, P: 0.002, Why: whyFew}, "~ few rounds", ""},
+		{Difference{Percent: Interval{Median: 9}, P: 0.002, Shown: true}, "~", "0.002"},
+	} {
+		row := htmlTableMode(&Mode{Difference: &x.d}, 1)
+		if got := strings.ReplaceAll(row.Difference.Words(), htmlSpace, "_"); got != x.words || row.P != x.p {
+			t.Errorf("%+v: %q, p %q", x.d, got, row.P)
+		}
 	}
 }
 
