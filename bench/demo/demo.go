@@ -69,9 +69,9 @@ func sample(ctx context.Context, o Options, box *sandbox.Sandbox) ([]record.Samp
 	var cases []record.Case
 	for _, w := range workloads {
 		of[w.Name] = w.Scenario
-		cases = append(cases, w.Plan(0, false)...)
+		cases = append(cases, w.Plan(scenario.Settings{Duration: o.Duration})...)
 	}
-	r := runner.Runner{Box: box, Exe: o.Exe, Duration: o.Duration}
+	r := runner.Runner{Box: box, Exe: o.Exe}
 	plan := runner.Schedule(cases, o.Rounds, o.Seed)
 	var samples []record.Sample
 	for i, step := range plan {

@@ -30,7 +30,7 @@ type Environment struct {
 	// What was to be run, fixed beforehand.
 	Started         time.Time `json:"started"`
 	Rounds          int       `json:"rounds"`           // blocks, each with every case in every mode
-	DurationSeconds float64   `json:"duration_seconds"` // measured in each sample
+	DurationSeconds float64   `json:"duration_seconds"` // measured in each sample; cases may differ
 	WarmupSeconds   float64   `json:"warmup_seconds"`   // before it, discarded
 	Seed            uint64    `json:"seed"`             // of the random order
 	Cases           []Case    `json:"cases"`
@@ -67,11 +67,14 @@ type Case struct {
 	// Name of the case within its scenario, such as "64B x16"; empty if the
 	// scenario has only one.
 	Name        string   `json:"name"`
+	Load        string   `json:"load"` // what the scenario does, in a line
 	Modes       []string `json:"modes"`
 	Connections int      `json:"connections"`
 	Size        int      `json:"size"`     // bytes of a message, or of a body
 	Rate        float64  `json:"rate"`     // operations per second offered in all, 0 for a closed loop
 	Pipeline    int      `json:"pipeline"` // requests on their way at a time on a connection, at least 1
+	// DurationSeconds is what is measured of each sample.
+	DurationSeconds float64 `json:"duration_seconds"`
 	// Unit is what throughput counts: UnitRequests or UnitBytes.
 	Unit string `json:"unit"`
 	// Operation is what the load's operations are called: "request",

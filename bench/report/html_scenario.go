@@ -11,6 +11,7 @@ import (
 // htmlScenario are the cases of a scenario, which share panels and a table.
 type htmlScenario struct {
 	Name  string
+	Load  string   // what it does
 	Slug  string   // unique, for anchors
 	Parts []string // of the page that show it: "throughput", "latency", "cpu"
 	Cases []*Case
@@ -24,7 +25,7 @@ func htmlScenarios(r *Report) []htmlScenario {
 		at := slices.IndexFunc(all, func(s htmlScenario) bool { return s.Name == c.Scenario })
 		if at < 0 {
 			at = len(all)
-			all = append(all, htmlScenario{Name: c.Scenario, Slug: htmlSlug(c.Scenario, at)})
+			all = append(all, htmlScenario{Name: c.Scenario, Load: c.Load, Slug: htmlSlug(c.Scenario, at)})
 		}
 		all[at].Cases = append(all[at].Cases, c)
 	}

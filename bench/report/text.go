@@ -35,6 +35,9 @@ func (p *printer) environment(e *record.Environment) {
 	p.line("")
 	p.line("measured  %d rounds, in each every case in every mode for %s after %s of warm-up", e.Rounds,
 		seconds(e.DurationSeconds), seconds(e.WarmupSeconds))
+	if longer := longest(e.Cases); longer > e.DurationSeconds {
+		p.line("          real programs for %s, as their clients cannot be warmed up", seconds(longer))
+	}
 	h := &e.Host
 	p.line("kernel    %s %s, FIONREAD %s, clocksource %s", h.Kernel, h.Arch, h.FIONREAD, h.Clocksource)
 	p.line("CPU       %s, %d CPUs, governor %s, load average %.2f", h.CPU, h.CPUs, h.Governor, h.LoadAverage)
@@ -46,6 +49,14 @@ func (p *printer) environment(e *record.Environment) {
 	p.optional("programs", programs)
 	p.optional("accepted", e.AcceptedRisks)
 	p.optional("sock_ops", h.SockOps)
+}
+
+// longest is what is measured of a sample at most, in seconds.
+func longest(cases []record.Case) (s float64) {
+	for _, c := range cases {
+		s = max(s, c.DurationSeconds)
+	}
+	return s
 }
 
 // optional prints a list that may be empty.

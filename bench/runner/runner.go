@@ -24,9 +24,8 @@ const Warmup = 300 * time.Millisecond
 // Runner takes samples in a sandbox.
 type Runner struct {
 	Box      *sandbox.Sandbox
-	Exe      string        // the tool, for the built-in load
-	Port     int           // see scenario.Stage
-	Duration time.Duration // of what is measured
+	Exe      string // the tool, for the built-in load
+	Port     int    // see scenario.Stage
 	Programs map[string]driver.Program
 }
 
@@ -52,23 +51,23 @@ func (r *Runner) Sample(ctx context.Context, of *scenario.Scenario, step Step) (
 	if err := rig.Warm(ctx, Warmup); err != nil {
 		return record.Sample{}, err
 	}
-	s, err := r.measure(ctx, rig, step.Mode)
+	s, err := r.measure(ctx, rig, step)
 	s.Scenario, s.Case, s.Mode, s.Block = step.Case.Scenario, step.Case.Name, step.Mode, step.Block
 	if err == nil && s.Operations == 0 {
-		err = fmt.Errorf("%s, %s: no answer in %s: %s", s.ID(), s.Mode, r.Duration, cmp.Or(s.FirstError, "the machine is too busy"))
+		err = fmt.Errorf("%s, %s: no answer in %s: %s", s.ID(), s.Mode, duration(step.Case), cmp.Or(s.FirstError, "the machine is too busy"))
 	}
 	return s, err
 }
 
-func (r *Runner) measure(ctx context.Context, rig scenario.Rig, mode string) (record.Sample, error) {
-	before, err := r.read(mode)
+func (r *Runner) measure(ctx context.Context, rig scenario.Rig, step Step) (record.Sample, error) {
+	before, err := r.read(step.Mode)
 	if err != nil {
 		return record.Sample{}, err
 	}
 	var after counters
 	var readErr error
-	ended := sync.OnceFunc(func() { after, readErr = r.read(mode) })
-	result, err := rig.Measure(ctx, Warmup, r.Duration, ended)
+	ended := sync.OnceFunc(func() { after, readErr = r.read(step.Mode) })
+	result, err := rig.Measure(ctx, Warmup, duration(step.Case), ended)
 	ended()
 	if err := cmp.Or(err, readErr); err != nil {
 		return record.Sample{}, err
@@ -77,4 +76,8 @@ func (r *Runner) measure(ctx context.Context, rig scenario.Rig, mode string) (re
 		Measurement: result.Measurement, SentMessages: result.SentMessages,
 		CPUSeconds: (after.cpu - before.cpu).Seconds(), Counted: after.since(before),
 	}, nil
+}
+
+func duration(c record.Case) time.Duration {
+	return time.Duration(c.DurationSeconds * float64(time.Second))
 }

@@ -68,20 +68,35 @@ func (s *Scenario) Missing(programs map[string]driver.Program) error {
 	return nil
 }
 
-// Plan returns the cases with their modes. connections replaces the number
-// that each has unless it is 0, which may make cases alike: one of them stays.
-func (s *Scenario) Plan(connections int, baseline bool) []record.Case {
+// longer is how many times longer real programs are measured: each client
+// process earns trust and is adopted anew, and there is no telling it when
+// its warm-up is over.
+const longer = 3
+
+// Settings of all cases of a plan.
+type Settings struct {
+	Duration    time.Duration // measured in each sample, of real programs longer
+	Connections int           // instead of each case's own, unless 0
+	Baseline    bool          // with record.ModeBaseline
+}
+
+// Plan returns the cases with their modes. One number of connections for all
+// may make cases alike: one of them stays.
+func (s *Scenario) Plan(o Settings) []record.Case {
 	var plan []record.Case
 	for _, c := range s.Cases {
-		c.Scenario = s.Name
+		c.Scenario, c.Load, c.DurationSeconds = s.Name, s.Load, o.Duration.Seconds()
+		if len(s.Needs) > 0 {
+			c.DurationSeconds *= longer
+		}
 		c.Modes = []string{record.ModeOff, record.ModeOn}
 		for _, mode := range s.Beside {
-			if mode != record.ModeBaseline || baseline {
+			if mode != record.ModeBaseline || o.Baseline {
 				c.Modes = append(c.Modes, mode)
 			}
 		}
-		if connections > 0 {
-			c.Connections = connections
+		if o.Connections > 0 {
+			c.Connections = o.Connections
 		}
 		if len(s.Cases) > 1 {
 			c.Name = name(c)

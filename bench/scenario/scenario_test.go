@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sockaccel/sockaccel/bench/record"
 )
@@ -14,7 +15,7 @@ func TestPlan(t *testing.T) {
 		s := &All[i]
 		for _, connections := range []int{0, 7} {
 			ids := map[string]bool{}
-			for _, c := range s.Plan(connections, true) {
+			for _, c := range s.Plan(Settings{time.Second, connections, true}) {
 				if ids[c.ID()] {
 					t.Errorf("%s comes twice", c.ID())
 				}
@@ -22,7 +23,10 @@ func TestPlan(t *testing.T) {
 				if connections > 0 && c.Connections != connections {
 					t.Errorf("%s has %d connections", c.ID(), c.Connections)
 				}
-				if c.Connections < 1 || c.Size < 1 || c.Pipeline < 1 || c.Unit == "" || c.Operation == "" {
+				if want := map[bool]float64{false: 1, true: longer}[len(s.Needs) > 0]; c.DurationSeconds != want {
+					t.Errorf("%s is measured for %g s, want %g", c.ID(), c.DurationSeconds, want)
+				}
+				if c.Load == "" || c.Connections < 1 || c.Size < 1 || c.Pipeline < 1 || c.Unit == "" || c.Operation == "" {
 					t.Errorf("%s is not complete: %+v", c.ID(), c)
 				}
 				if c.Modes[0] != record.ModeOff || c.Modes[1] != record.ModeOn {
@@ -30,12 +34,12 @@ func TestPlan(t *testing.T) {
 				}
 			}
 		}
-		for _, c := range s.Plan(0, false) {
+		for _, c := range s.Plan(Settings{}) {
 			if slices.Contains(c.Modes, record.ModeBaseline) {
 				t.Errorf("%s has a baseline that was not asked for", c.ID())
 			}
 		}
-		if got := len(s.Plan(0, true)); got != len(s.Cases) {
+		if got := len(s.Plan(Settings{Baseline: true})); got != len(s.Cases) {
 			t.Errorf("%s: %d of %d cases", s.Name, got, len(s.Cases))
 		}
 		if seen[s.Name] || s.Load == "" {
@@ -55,7 +59,7 @@ func TestPlanWithConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, c := range rr.Plan(4, false) {
+	for _, c := range rr.Plan(Settings{Connections: 4}) {
 		names = append(names, c.Name)
 	}
 	want := []string{"64B x4", "1KiB x4", "16KiB x4", "64KiB x4", "64B x4 10k/s", "16KiB x4 10k/s"}

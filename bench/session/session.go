@@ -21,18 +21,16 @@ import (
 // Options of a benchmark. The number of rounds is fixed beforehand: whoever
 // stops when the numbers please has measured nothing.
 type Options struct {
-	Scenarios   []*scenario.Scenario
-	Rounds      int           // blocks, each with every case in every mode
-	Duration    time.Duration // of what is measured in a sample
-	Connections int           // instead of those of the cases, unless 0
-	Baseline    bool          // also the usual 4-tuple program
-	Port        int           // first of the TCP ports of real servers, 0 for free ones
-	CgroupRoot  string        // the cgroup v2 mount
-	Parent      string        // cgroup below which the benchmark's is made
-	Version     string        // of the tool
-	Exe         string        // the tool
-	Args        []string      // of the command line, for the record
-	Progress    *runner.Progress
+	Scenarios []*scenario.Scenario
+	scenario.Settings
+	Rounds     int      // blocks, each with every case in every mode
+	Port       int      // first of the TCP ports of real servers, 0 for free ones
+	CgroupRoot string   // the cgroup v2 mount
+	Parent     string   // cgroup below which the benchmark's is made
+	Version    string   // of the tool
+	Exe        string   // the tool
+	Args       []string // of the command line, for the record
+	Progress   *runner.Progress
 }
 
 // Session is a benchmark that can be run here.
@@ -54,7 +52,7 @@ func New(o Options) (*Session, error) {
 			s.skips = append(s.skips, record.Skip{Scenario: sc.Name, Reason: err.Error()})
 			continue
 		}
-		s.cases = append(s.cases, sc.Plan(o.Connections, o.Baseline)...)
+		s.cases = append(s.cases, sc.Plan(o.Settings)...)
 	}
 	if len(s.cases) == 0 {
 		return nil, fmt.Errorf("nothing to run: %w", errors.Join(missing...))
@@ -99,11 +97,8 @@ func (s *Session) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	plan := runner.Schedule(s.cases, s.o.Rounds, env.Seed)
-	p.Note("%d cases, %d samples in %d blocks: about %s", len(s.cases), len(plan), s.o.Rounds,
-		(time.Duration(len(plan)) * (s.o.Duration + perSample)).Round(time.Second))
-	r := runner.Runner{
-		Box: box, Exe: s.o.Exe, Port: s.o.Port, Duration: s.o.Duration, Programs: s.programs,
-	}
+	p.Note("%d cases, %d samples in %d blocks: about %s", len(s.cases), len(plan), s.o.Rounds, estimate(plan))
+	r := runner.Runner{Box: box, Exe: s.o.Exe, Port: s.o.Port, Programs: s.programs}
 	for i, step := range plan {
 		p.Step(plan, i)
 		of, err := scenario.Find(step.Case.Scenario)
@@ -119,6 +114,14 @@ func (s *Session) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	return w.End(time.Now().UTC().Truncate(time.Second))
+}
+
+func estimate(plan []runner.Step) time.Duration {
+	sum := time.Duration(len(plan)) * perSample
+	for _, step := range plan {
+		sum += time.Duration(step.Case.DurationSeconds * float64(time.Second))
+	}
+	return sum.Round(time.Second)
 }
 
 func (s *Session) environment(box *sandbox.Sandbox) (record.Environment, error) {

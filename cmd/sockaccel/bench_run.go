@@ -45,7 +45,7 @@ func benchRunCommand(e env) *cli.Command {
    sockaccel bench run --rounds 20 --duration 3s --connections 32 --out rr.jsonl rr`,
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "rounds", Usage: "run `N` blocks, each with every case off and on; 6 at least for intervals", Value: defaultBenchRounds},
-			&cli.DurationFlag{Name: "duration", Usage: "measure each sample for `TIME`", Value: defaultBenchTime},
+			&cli.DurationFlag{Name: "duration", Usage: "measure each sample for `TIME`, of real programs three times as long", Value: defaultBenchTime},
 			&cli.IntFlag{Name: "connections", Usage: "use `N` connections in every case instead of its own number"},
 			&cli.BoolFlag{Name: "baseline", Usage: "also run the usual 4-tuple program, which is fast and unsafe"},
 			&cli.StringFlag{Name: "out", Usage: "write the samples to `FILE`, which must not exist (default: sockaccel-bench-DATE-TIME.jsonl)"},
@@ -79,7 +79,8 @@ func benchRun(c *cli.Context, e env) error {
 	}
 	defer file.Close()
 	if err := s.Run(ctx, file); err != nil {
-		return interrupted(ctx, keep(name, err))
+		keep(file, e)
+		return interrupted(ctx, err)
 	}
 	fmt.Fprintf(e.stderr, "samples are in %s\n", name)
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
@@ -92,12 +93,14 @@ func benchRun(c *cli.Context, e env) error {
 	return report.New(rec).WriteText(e.stdout)
 }
 
-// keep removes the recording of a benchmark that failed if nothing was measured.
-func keep(name string, err error) error {
-	if info, stat := os.Stat(name); stat == nil && info.Size() == 0 {
-		return errors.Join(err, os.Remove(name))
+// keep leaves the recording of a benchmark that failed to its owner, unless
+// there is nothing in it.
+func keep(file *os.File, e env) {
+	if info, err := file.Stat(); err == nil && info.Size() == 0 {
+		_ = os.Remove(file.Name())
+		return
 	}
-	return err
+	fmt.Fprintf(e.stderr, "the samples so far are in %s, which is not complete\n", file.Name())
 }
 
 // untilSignal ends with what ends a benchmark: it must not keep us from
@@ -124,8 +127,10 @@ func interrupted(ctx context.Context, err error) error {
 
 func benchOptions(c *cli.Context, e env) (session.Options, error) {
 	o := session.Options{
-		Rounds: c.Int("rounds"), Duration: c.Duration("duration"), Connections: c.Int("connections"),
-		Baseline: c.Bool("baseline"), Port: c.Int("port"), Parent: c.String("cgroup"),
+		Settings: scenario.Settings{
+			Duration: c.Duration("duration"), Connections: c.Int("connections"), Baseline: c.Bool("baseline"),
+		},
+		Rounds: c.Int("rounds"), Port: c.Int("port"), Parent: c.String("cgroup"),
 		CgroupRoot: c.String("cgroup-root"), Version: version, Exe: "/proc/self/exe", Args: e.args,
 		Progress: runner.NewProgress(e.stderr, isTerminal(e.stderr)),
 	}
