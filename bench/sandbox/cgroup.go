@@ -46,12 +46,19 @@ func (b *Sandbox) CPU() (time.Duration, error) {
 // 15 characters, the rest comes from BTF if it is there.
 const ourProgram = "sockaccel_socko"
 
+// AcceleratedError says that off would not be off.
+type AcceleratedError struct{ Cgroup string }
+
+func (e *AcceleratedError) Error() string {
+	return fmt.Sprintf("acceleration is on for %s, or for a cgroup above it: run sockaccel disable first, or name another with --cgroup", e.Cgroup)
+}
+
 // notAccelerated refuses a cgroup in which off would not be off.
 func notAccelerated(cg cgroup.Cgroup) error {
 	names, err := sockOps(cg)
 	for _, name := range names {
 		if strings.HasPrefix(name, ourProgram) {
-			return fmt.Errorf("acceleration is on for %s, or for a cgroup above it: run sockaccel disable first, or name another with --cgroup", cg.Path)
+			return &AcceleratedError{cg.Path}
 		}
 	}
 	return err

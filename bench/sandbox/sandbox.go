@@ -4,6 +4,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type Options struct {
 	Name    string   // of the cgroup and the other directories, before the pid
 	Root    string   // the cgroup v2 mount
 	Parent  string   // cgroup below which the sandbox's is made, as cgroup.Resolve takes it
+	BPFFS   string   // directory in which the state is made; default /sys/fs/bpf
 	Version string   // of the tool
 	Exe     string   // the tool
 	Risks   []string // accepted when on
@@ -51,7 +53,7 @@ func New(o Options) (*Sandbox, error) {
 	}
 	name := fmt.Sprintf("%s-%d", o.Name, os.Getpid())
 	b := &Sandbox{o: o, things: things{
-		Cgroup: filepath.Join(parent.Path, name), StateDir: filepath.Join("/sys/fs/bpf", name),
+		Cgroup: filepath.Join(parent.Path, name), StateDir: filepath.Join(cmp.Or(o.BPFFS, "/sys/fs/bpf"), name),
 		Dir: filepath.Join(os.TempDir(), name),
 	}}
 	notice, err := engine.PrepareStateDir(b.things.StateDir)
@@ -97,6 +99,9 @@ func (b *Sandbox) make() error {
 
 // Cgroup is the directory of the sandbox's cgroup.
 func (b *Sandbox) Cgroup() string { return b.things.Cgroup }
+
+// StateDir is that of the sandbox's acceleration.
+func (b *Sandbox) StateDir() string { return b.things.StateDir }
 
 // Status is that of the sandbox's acceleration: zeros unless it is on.
 func (b *Sandbox) Status() (*status.Status, error) {

@@ -3,16 +3,17 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/sockaccel/sockaccel/internal/remedy"
 )
 
 // ErrNotMounted says that this mount namespace has no cgroup v2 hierarchy.
-var ErrNotMounted = errors.New("no cgroup v2 hierarchy is mounted: mount -t cgroup2 none /sys/fs/cgroup/unified")
+var ErrNotMounted = remedy.New("no cgroup v2 hierarchy is mounted", "mount -t cgroup2 none /sys/fs/cgroup/unified")
 
 // rootIno is the inode (and kernfs id) of the root of the cgroup v2
 // hierarchy. There is one hierarchy per kernel, so every mount that shows this

@@ -225,17 +225,10 @@ func lookedAt(s *state.State) error {
 
 // CheckHost tells whether this process on this kernel can do it at all.
 func CheckHost() error {
-	if err := host.CheckCapabilities(); err != nil {
-		return err
-	}
-	if err := host.CheckSysAdmin("enter network namespaces"); err != nil {
-		return err
-	}
-	if err := host.BTF(); err != nil {
-		return err
-	}
-	if mode, err := host.Lockdown(); err == nil && mode == "confidentiality" {
-		return errors.New("kernel lockdown is in confidentiality mode: BPF programs may not read kernel memory: boot with lockdown=integrity")
+	for _, r := range host.Requirements {
+		if _, err := r.Check(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -32,19 +32,25 @@ func ParseRisks(list string) ([]string, error) {
 	return risks, nil
 }
 
+// Risk is what a kernel cannot exclude.
+type Risk struct{ Name, Reason string }
+
+// Risks are those that enabling demands to be accepted, by name.
+func Risks(found probe.Result) (risks []Risk) {
+	if found.FIONREAD != probe.FIONREADRight {
+		risks = append(risks, Risk{RiskFIONREAD,
+			"FIONREAD is " + found.FIONREAD + " bytes here: a program that trusts it can stop reading"})
+	}
+	return append(risks, Risk{RiskSplice, "a program that reads with recv first and splices later can hang"})
+}
+
 // checkRisks refuses what this kernel cannot exclude and nobody accepted.
 func checkRisks(found probe.Result, accepted []string) error {
-	reasons := map[string]string{
-		RiskSplice: "a program that reads with recv first and splices later can hang",
-	}
-	if found.FIONREAD != probe.FIONREADRight {
-		reasons[RiskFIONREAD] = "FIONREAD is " + found.FIONREAD + " bytes here: a program that trusts it can stop reading"
-	}
 	var missing, why []string
-	for _, name := range []string{RiskFIONREAD, RiskSplice} {
-		if reason, ok := reasons[name]; ok && !slices.Contains(accepted, name) {
-			missing = append(missing, name)
-			why = append(why, name+": "+reason)
+	for _, risk := range Risks(found) {
+		if !slices.Contains(accepted, risk.Name) {
+			missing = append(missing, risk.Name)
+			why = append(why, risk.Name+": "+risk.Reason)
 		}
 	}
 	if len(missing) == 0 {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sockaccel/sockaccel/internal/remedy"
 )
 
 // bpffsDir is where the kernel makes a directory for a bpf filesystem.
@@ -38,17 +40,18 @@ func ensureBPFFS(base, dir string, mount func(base string) (bool, error)) (bool,
 		return false, nil
 	}
 	if existing != base || !below(abs, base) {
-		return false, fmt.Errorf("state dir %s is not on a bpf filesystem: use a directory below %s or mount one: mount -t bpf none %s",
-			dir, bpffsDir, dir)
+		return false, remedy.New(fmt.Sprintf("state dir %s is not on a bpf filesystem", dir),
+			fmt.Sprintf("use a directory below %s or mount one: mount -t bpf none %s", bpffsDir, dir))
 	}
 	// Only the bare directory of sysfs is ours to cover.
 	if fs != unix.SYSFS_MAGIC {
-		return false, fmt.Errorf("state dir %s: another filesystem is mounted at %s: unmount it or use another directory",
-			dir, base)
+		return false, remedy.New(fmt.Sprintf("state dir %s: another filesystem is mounted at %s", dir, base),
+			"unmount it or use another directory")
 	}
 	mounted, err := mount(base)
 	if err != nil {
-		return false, fmt.Errorf("mount bpf filesystem: %v: run as root or mount it first: mount -t bpf none %s", err, base)
+		return false, remedy.New(fmt.Sprintf("mount bpf filesystem: %v", err),
+			fmt.Sprintf("run as root or mount it first: mount -t bpf none %s", base))
 	}
 	return mounted, nil
 }

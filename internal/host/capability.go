@@ -3,12 +3,13 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
+
+	"github.com/sockaccel/sockaccel/internal/remedy"
 )
 
 // CheckCapabilities returns an error that names the effective capabilities
@@ -46,7 +47,8 @@ func CheckSysAdmin(purpose string) error {
 // wants those of the initial one.
 func checkUserNS() error {
 	if userns.RunningInUserNS() {
-		return errors.New("running in a user namespace, whose capabilities do not extend to bpf: run outside of it (not in a rootless container)")
+		return remedy.New("running in a user namespace, whose capabilities do not extend to bpf",
+			"run outside of it (not in a rootless container)")
 	}
 	return nil
 }
@@ -88,8 +90,8 @@ func capabilityError(names []string, purpose string) error {
 	if purpose != "" {
 		purpose = ", needed to " + purpose
 	}
-	return fmt.Errorf("missing %s %s%s: run as root or grant %s (setcap, AmbientCapabilities=)",
-		noun, strings.Join(names, ", "), purpose, it)
+	return remedy.New(fmt.Sprintf("missing %s %s%s", noun, strings.Join(names, ", "), purpose),
+		fmt.Sprintf("run as root or grant %s (setcap, AmbientCapabilities=)", it))
 }
 
 func has(eff uint64, capability int) bool { return eff>>capability&1 == 1 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sockaccel/sockaccel/internal/remedy"
 )
 
 const (
@@ -51,14 +53,15 @@ func BTF() error { return readBTF(btfFile) }
 func readBTF(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("kernel type information %s is missing: the kernel needs CONFIG_DEBUG_INFO_BTF=y (and sysfs mounted)", path)
+		return remedy.New(fmt.Sprintf("kernel type information %s is missing", path),
+			"the kernel needs CONFIG_DEBUG_INFO_BTF=y (and sysfs mounted)")
 	}
 	if err != nil {
-		return fmt.Errorf("read kernel type information: %v: run as root", err)
+		return remedy.New(fmt.Sprintf("read kernel type information: %v", err), "run as root")
 	}
 	defer f.Close()
 	if _, err := f.Read(make([]byte, 1)); err != nil {
-		return fmt.Errorf("read kernel type information: %v: the kernel needs CONFIG_DEBUG_INFO_BTF=y", err)
+		return remedy.New(fmt.Sprintf("read kernel type information: %v", err), "the kernel needs CONFIG_DEBUG_INFO_BTF=y")
 	}
 	return nil
 }

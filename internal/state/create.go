@@ -74,10 +74,11 @@ func Create(dir string, cfg Config) (_ *State, err error) {
 	return s, nil
 }
 
-func (s *State) load(cfg Config) error {
+// Spec is what cfg makes of the programs and maps.
+func Spec(cfg Config) (*ebpf.CollectionSpec, error) {
 	spec, err := bpf.LoadAccel()
 	if err != nil {
-		return fmt.Errorf("read programs: %w", err)
+		return nil, fmt.Errorf("read programs: %w", err)
 	}
 	connections := cfg.MaxConnections
 	spec.Maps["socks"].MaxEntries = 2 * connections
@@ -93,8 +94,16 @@ func (s *State) load(cfg Config) error {
 		"limit_total":  cfg.LimitTotal,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
-			return fmt.Errorf("configure programs: %s: %w", name, err)
+			return nil, fmt.Errorf("configure programs: %s: %w", name, err)
 		}
+	}
+	return spec, nil
+}
+
+func (s *State) load(cfg Config) error {
+	spec, err := Spec(cfg)
+	if err != nil {
+		return err
 	}
 	var objs bpf.AccelObjects
 	if err := spec.LoadAndAssign(&objs, nil); err != nil {
