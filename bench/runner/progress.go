@@ -30,7 +30,14 @@ func (p *Progress) Step(plan []Step, i int) {
 		}
 		return
 	}
-	line := fmt.Sprintf("block %d of %d: %s, %s%s", s.Block+1, blocks, s.Case.ID(), s.Mode, p.left(i, len(plan)))
+	p.Show(fmt.Sprintf("block %d of %d: %s, %s%s", s.Block+1, blocks, s.Case.ID(), s.Mode, p.left(i, len(plan))))
+}
+
+// Show changes the line that changes, where there is one.
+func (p *Progress) Show(line string) {
+	if !p.terminal {
+		return
+	}
 	fmt.Fprintf(p.w, "\r%-*s", p.width, line)
 	p.width = len(line)
 }

@@ -47,8 +47,8 @@ func sockaccel(ctx context.Context, e env) int {
 		Flags:           globalFlags(),
 		Commands: []*cli.Command{
 			enableCommand(e), disableCommand(e), statusCommand(e), runCommand(e),
-			benchCommand(e), demoCommand(e), versionCommand(e),
-			sidecarCommand(e), supervisorCommand(e), loadCommand(e), keeperCommand(),
+			benchCommand(e), demoCommand(e), doctorCommand(e), versionCommand(e),
+			sidecarCommand(e), supervisorCommand(e), loadCommand(e), keeperCommand(), openerCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
