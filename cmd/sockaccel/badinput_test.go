@@ -125,26 +125,32 @@ func TestMissingCapability(t *testing.T) {
 	}
 }
 
-// Somebody without any right is told so, whatever they try.
-func TestUnprivileged(t *testing.T) {
-	tool, cg := testkit.NewTool(t), testkit.NewCgroup(t)
-	// The build is in a directory of root's.
-	text, err := os.ReadFile(tool.Bin)
+// copyForNobody copies the tool, whose build is in a directory of root's.
+func copyForNobody(tb testing.TB) (bin string) {
+	tb.Helper()
+	text, err := os.ReadFile(testkit.NewTool(tb).Bin)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	dir, err := os.MkdirTemp("/tmp", "sockaccel-test-nobody-")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	bin := filepath.Join(dir, "sockaccel")
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	bin = filepath.Join(dir, "sockaccel")
 	if err := os.WriteFile(bin, text, 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
+	return bin
+}
+
+// Somebody without any right is told so, whatever they try.
+func TestUnprivileged(t *testing.T) {
+	tool, cg := testkit.NewTool(t), testkit.NewCgroup(t)
+	bin := copyForNobody(t)
 	nobody := func(args ...string) result {
 		return execute(t, asNobody(exec.Command(bin, append([]string{"--state-dir", tool.StateDir}, args...)...)))
 	}

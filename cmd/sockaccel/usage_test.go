@@ -84,7 +84,7 @@ func TestVersion(t *testing.T) {
 // Help is what was asked for, so it is data, and shows how it is used.
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
-		{}, {"--help"}, {"enable", "--help"}, {"disable", "--help"}, {"run", "--help"}, {"status", "--help"},
+		{}, {"--help"}, {"enable", "--help"}, {"disable", "--help"}, {"run", "--help"}, {"status", "--help"}, {"doctor", "--help"},
 		{"bench"}, {"bench", "--help"}, {"bench", "run", "--help"}, {"bench", "report", "--help"}, {"bench", "list", "--help"}} {
 		r := inProcess(args...)
 		if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, "USAGE") {
@@ -101,7 +101,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s has no examples: %s", command, help)
 		}
 	}
-	for _, command := range []string{"enable", "disable", "status", "run", "bench", "demo", "version"} {
+	for _, command := range []string{"enable", "disable", "status", "run", "bench", "demo", "doctor", "version"} {
 		if help := inProcess("--help").stdout; !strings.Contains(help, "\n   "+command+" ") {
 			t.Errorf("help does not list %s", command)
 		}

@@ -119,9 +119,10 @@ func (r *Report) endangers(c Check) bool {
 }
 
 // Unsafe names the checks that speak against acceleration, at most three.
+// Those that were skipped only follow from the first of them.
 func (r *Report) Unsafe() (names []string) {
 	for _, c := range r.Checks {
-		if r.endangers(c) && c.Result != Skipped {
+		if r.endangers(c) && (c.Result != Skipped || len(names) == 0) {
 			names = append(names, c.Name)
 		}
 	}
