@@ -6,6 +6,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +22,8 @@ const (
 	Skipped = "skipped"
 )
 
-// checkTimeout bounds each check: what takes longer hangs.
+// checkTimeout bounds each check: what takes longer hangs, and is the last that
+// is tried.
 const checkTimeout = 10 * time.Second
 
 // Check is the result of one, in the schema that other programs rely on.
@@ -75,6 +77,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 		if t.needed && f.result != Yes && e.unmet == nil {
 			e.unmet = &unmet{t.stage, t.name}
 		}
+		if f.hung {
+			e.unmet = &unmet{reading - 1, t.name}
+		}
 	}
 	return e.report(), ctx.Err()
 }
@@ -84,6 +89,7 @@ func (e *examination) perform(ctx context.Context, t test) *finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	f := t.try(ctx, e)
+	f.hung = errors.Is(ctx.Err(), context.DeadlineExceeded)
 	return &f
 }
 
@@ -97,7 +103,11 @@ func (e *examination) missing(t test) *finding {
 	if u.check == capabilities {
 		return &finding{result: Skipped, means: "needs root", do: "run as root"}
 	}
-	return &finding{result: Skipped, means: "needs " + u.check, do: "see " + u.check}
+	why := "needs " + u.check
+	if u.stage < reading {
+		why = "not tried after " + u.check + " hung"
+	}
+	return &finding{result: Skipped, means: why, do: "see " + u.check}
 }
 
 func (e *examination) report() *Report {
@@ -133,7 +143,11 @@ func (r *Report) Unsafe() (names []string) {
 }
 
 // finding is what a test found.
-type finding struct{ result, means, do, risk string }
+type finding struct {
+	result, means, do string
+	risk              string // that covers it when broken
+	hung              bool
+}
 
 func good(format string, args ...any) finding {
 	return finding{result: Yes, means: fmt.Sprintf(format, args...)}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,10 @@ func TestMissing(t *testing.T) {
 	}
 	if f := e.missing(test{stage: attaching}); f == nil || f.result != Skipped || f.do != "see programs" {
 		t.Errorf("later stage: %+v", f)
+	}
+	e.unmet = &unmet{reading - 1, "limit"}
+	if f := e.missing(test{stage: reading}); f == nil || f.means != "not tried after limit hung" {
+		t.Errorf("after a hang: %+v", f)
 	}
 	e.unmet = &unmet{reading, capabilities}
 	if f := e.missing(test{stage: trying}); f == nil || f.do != "run as root" {
@@ -112,13 +117,21 @@ acceleration is safe here: sockaccel enable --accept-risk fionread,splice
 	}
 }
 
-// Names are for programs: none twice, none that JSON users could not write.
+// Names are for programs: none twice, none that JSON users could not write, and
+// all of them documented.
 func TestNames(t *testing.T) {
+	text, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := make(map[string]bool)
 	last := reading
 	for _, x := range tests {
 		if seen[x.name] || strings.Trim(x.name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 			t.Errorf("name %q", x.name)
+		}
+		if !bytes.Contains(text, []byte("`"+x.name+"`")) {
+			t.Errorf("docs/cli.md does not describe %s", x.name)
 		}
 		if x.stage < last {
 			t.Errorf("%s is tried too late", x.name)

@@ -56,8 +56,8 @@ func tryFIONREAD(_ context.Context, e *examination) finding {
 		return good("counts redirected bytes and TCP's")
 	}
 	return finding{
-		Broken, found.FIONREAD + ": who trusts it, as nginx, can hang",
-		"--accept-risk fionread, or keep such programs out", engine.RiskFIONREAD,
+		result: Broken, means: found.FIONREAD + ": who trusts it, as nginx, can hang",
+		do: "--accept-risk fionread, or keep such programs out", risk: engine.RiskFIONREAD,
 	}
 }
 

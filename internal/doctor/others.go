@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -55,8 +58,8 @@ func trySplice(ctx context.Context, e *examination) finding {
 		return broken(fmt.Errorf("after a splice: %w", err))
 	}
 	return finding{
-		Broken, "blind to redirected data (" + how + ")",
-		"--accept-risk splice, or keep such programs out", engine.RiskSplice,
+		result: Broken, means: "blind to redirected data (" + how + ")",
+		do: "--accept-risk splice, or keep such programs out", risk: engine.RiskSplice,
 	}
 }
 
@@ -79,11 +82,18 @@ func splice(fd, n int) (string, error) {
 // tryMPTCP has plain clients, and one of Multipath TCP, use a listener of
 // Multipath TCP, as those of Go's net package are.
 func tryMPTCP(ctx context.Context, e *examination) finding {
-	s, err := e.ward.listen(ctx, true)
+	// Also where it is switched off (net.mptcp.enabled).
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
 	if err != nil {
 		return good("this kernel has none: %s", oneLine(err))
 	}
+	unix.Close(fd)
+	s, err := e.ward.listen(ctx, true)
+	if err != nil {
+		return broken(err)
+	}
 	defer s.close()
+	before := warned()
 	redirected := uint64(0)
 	for i, client := range []struct {
 		name  string
@@ -113,8 +123,22 @@ func tryMPTCP(ctx context.Context, e *examination) finding {
 			redirected = delta.RedirectedMessages
 		}
 	}
+	if warned() && !before {
+		return broken(errors.New("the kernel warned, see dmesg: this bug was fixed in 6.1.159 and 6.12.60"))
+	}
 	if redirected > 0 {
 		return good("plain clients of MPTCP listeners are accelerated; subflows stay out")
 	}
 	return good("clients of MPTCP listeners stay on TCP")
+}
+
+// warned reports whether the kernel has ever printed a warning.
+func warned() bool {
+	const warning = 1 << 9 // TAINT_WARN
+	text, err := os.ReadFile("/proc/sys/kernel/tainted")
+	if err != nil {
+		return false
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return err == nil && n&warning != 0
 }

@@ -89,6 +89,21 @@ func expectEnd(ctx context.Context, fd int) error {
 	return err
 }
 
+// acknowledged returns when all that went by TCP has arrived.
+func acknowledged(ctx context.Context, fd int) error {
+	for ctx.Err() == nil {
+		n, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+		if err != nil {
+			return fmt.Errorf("SIOCOUTQ: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("what was sent does not arrive: %w", os.ErrDeadlineExceeded)
+}
+
 // quiet is how long a socket that takes nothing counts as full: TCP may still
 // move what is queued to the receiver.
 const quiet = 100 * time.Millisecond

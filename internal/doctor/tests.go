@@ -66,7 +66,8 @@ func required() (tests []test) {
 	return tests
 }
 
-// unmet is the first thing that is needed and not there.
+// unmet is the first thing that is needed and not there, or what hung, which
+// is before all stages.
 type unmet struct {
 	stage stage
 	check string

@@ -97,6 +97,10 @@ func tryLimit(ctx context.Context, e *examination) finding {
 func trySeam(ctx context.Context, e *examination) finding {
 	err := e.with(ctx, func(w *ward, c *connection) error {
 		const size, messages = 100, state.LimitMessages + 50
+		// What arrives late would bring an edge with it.
+		if err := unix.SetsockoptInt(c.client, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			return err
+		}
 		data := stream.New(2).Bytes(0, size*messages)
 		delta, err := w.counted(func() error {
 			for i := range messages {
@@ -111,6 +115,9 @@ func trySeam(ctx context.Context, e *examination) finding {
 		}
 		if delta.RedirectedMessages == 0 || delta.RedirectedMessages > state.LimitMessages {
 			return fmt.Errorf("%d of %d messages were redirected, against the limit", delta.RedirectedMessages, messages)
+		}
+		if err := acknowledged(ctx, c.client); err != nil {
+			return err
 		}
 		if err := readByEdges(ctx, c.server, data); err != nil {
 			return err
