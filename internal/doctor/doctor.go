@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -22,9 +23,13 @@ const (
 	Skipped = "skipped"
 )
 
-// checkTimeout bounds each check: what takes longer hangs, and is the last that
-// is tried.
-const checkTimeout = 10 * time.Second
+const (
+	// patience is how long anything that has to happen may take; what takes
+	// longer hangs, and is the last that is tried.
+	patience = 5 * time.Second
+	// checkTimeout bounds what each check does in all, on slow machines too.
+	checkTimeout = 30 * time.Second
+)
 
 // Check is the result of one, in the schema that other programs rely on.
 type Check struct {
@@ -89,7 +94,7 @@ func (e *examination) perform(ctx context.Context, t test) *finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	f := t.try(ctx, e)
-	f.hung = errors.Is(ctx.Err(), context.DeadlineExceeded)
+	f.hung = f.hung || errors.Is(ctx.Err(), context.DeadlineExceeded)
 	return &f
 }
 
@@ -155,11 +160,17 @@ func good(format string, args ...any) finding {
 
 // broken is what a test of acceleration found; err is what went wrong.
 func broken(err error) finding {
-	return finding{result: Broken, means: oneLine(err), do: "do not accelerate here; report it with this output"}
+	return finding{
+		result: Broken, means: oneLine(err), do: "do not accelerate here; " + report,
+		hung: errors.Is(err, os.ErrDeadlineExceeded),
+	}
 }
 
-// lacking is the absence of something; do is for errors that know no remedy.
+// lacking is the absence of something; do is for errors that know no remedy,
+// "" if nobody does.
 func lacking(err error, do string) finding {
 	means, remedy := split(err)
-	return finding{result: No, means: means, do: cmp.Or(remedy, do)}
+	return finding{result: No, means: means, do: cmp.Or(remedy, do, report)}
 }
+
+const report = "report it with this output"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -68,6 +69,16 @@ func TestFindings(t *testing.T) {
 	f = lacking(errors.Join(errors.New("one"), errors.New("two")), "else")
 	if f.means != "one; two" || f.do != "else" {
 		t.Errorf("%+v", f)
+	}
+	if f = lacking(errors.New("unheard of"), ""); f.do == "" {
+		t.Errorf("nothing to do: %+v", f)
+	}
+	for err, hung := range map[error]bool{
+		errors.New("wrong"): false, fmt.Errorf("late: %w", os.ErrDeadlineExceeded): true,
+	} {
+		if f := broken(err); f.result != Broken || f.hung != hung {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -77,16 +78,23 @@ func exchangeByTCP() error {
 		return err
 	}
 	defer l.Close()
-	client, err := net.DialTimeout("tcp4", l.Addr().String(), checkTimeout)
+	client, err := net.DialTimeout("tcp4", l.Addr().String(), patience)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	deadline := time.Now().Add(patience)
+	if err := l.(*net.TCPListener).SetDeadline(deadline); err != nil {
+		return err
+	}
 	server, err := l.Accept()
 	if err != nil {
 		return err
 	}
 	defer server.Close()
+	if err := errors.Join(client.SetDeadline(deadline), server.SetDeadline(deadline)); err != nil {
+		return err
+	}
 	if _, err := client.Write([]byte{1}); err != nil {
 		return err
 	}

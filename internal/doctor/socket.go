@@ -13,6 +13,8 @@ import (
 
 // await returns when poll reports one of the events, or an error or a hang-up.
 func await(ctx context.Context, fd int, events int16, what string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	for ctx.Err() == nil {
 		n, err := unix.Poll(fds, 20)
@@ -91,6 +93,8 @@ func expectEnd(ctx context.Context, fd int) error {
 
 // acknowledged returns when all that went by TCP has arrived.
 func acknowledged(ctx context.Context, fd int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for ctx.Err() == nil {
 		n, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
 		if err != nil {

@@ -226,6 +226,8 @@ func (s *service) accelerated(ctx context.Context) (*connection, error) {
 		return nil, err
 	}
 	// At once, or when the sidecar has adopted it.
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for {
 		var delta bpf.AccelCounters
 		if delta, err = s.w.counted(func() error { return c.exchange(ctx, 1) }); err != nil {
