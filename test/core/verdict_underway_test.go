@@ -74,7 +74,8 @@ const (
 
 func lockSocket(tb testing.TB, fd int) *heldLock {
 	tb.Helper()
-	uffd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
+	// Of a blocking one poll(2) says POLLERR at once.
+	uffd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|unix.O_NONBLOCK, 0, 0)
 	if errno != 0 {
 		tb.Skipf("needs userfaultfd to hold a socket's lock: %v", errno)
 	}
@@ -99,9 +100,13 @@ func lockSocket(tb testing.TB, fd int) *heldLock {
 		h.done <- errno
 	}()
 	// The fault says that the thread is there.
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(h.uffd), Events: unix.POLLIN}}, 10_000)
-	if err != nil || n != 1 {
-		tb.Fatalf("the lock is not held: %v", err)
+	fault := []unix.PollFd{{Fd: int32(h.uffd), Events: unix.POLLIN}}
+	_, err = unix.Poll(fault, 10_000)
+	for err == unix.EINTR {
+		_, err = unix.Poll(fault, 10_000)
+	}
+	if err != nil || fault[0].Revents != unix.POLLIN {
+		tb.Fatalf("the lock is not held: %#x, %v", fault[0].Revents, err)
 	}
 	return h
 }
