@@ -90,28 +90,38 @@ static __always_inline bool quiet(struct pair *p, enum role role)
 	return !alive(end) || psock_refs(end->sk) <= 1;
 }
 
-static __always_inline bool unread(struct pair_end *end)
+static __always_inline bool unread(struct pair *p, enum role role)
 {
-	return alive(end) && !queue_empty(end->sk);
+	struct pair_end *end = &p->end[role];
+
+	return (p->flags & F(PAIR_IN_MAP, role)) && alive(end) && !queue_empty(end->sk);
+}
+
+// This end has read everything. What it sends once it is out goes by TCP, past
+// what its peer has not read: so it waits for that too, unless its own reader has
+// to be woken, for whom the peer may be waiting.
+static __always_inline bool may_go(struct pair *p, enum role role)
+{
+	return (p->flags & F(PAIR_IN_MAP, role)) && !unread(p, role) &&
+	       ((p->flags & F(PAIR_SEAM, role)) || !unread(p, !role));
 }
 
 static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum role role,
 				      struct sweep_args *args)
 {
-	struct pair_end *end = &p->end[role];
 	struct removal *r;
 
-	if (!(p->flags & F(PAIR_IN_MAP, role)))
-		return;
-	// It holds what was not read yet, or the peer may still fill it: while it
-	// is not empty the peer goes on redirecting, so look before and after.
-	if (unread(end) || !quiet(p, !role) || unread(end))
+	// The peer may still fill it: while it is not empty the peer goes on
+	// redirecting, so look before and after.
+	if (!may_go(p, role) || !quiet(p, !role) || !may_go(p, role))
 		return;
 	r = bpf_map_lookup_elem(&removals, &args->ready);
 	if (!r)
 		return;	// full: the next sweep
+	if (unread(p, !role))
+		set_flags(p, F(PAIR_SEAM, !role));
 	r->key = *key;
-	r->cookie = end->cookie;
+	r->cookie = p->end[role].cookie;
 	r->role = role;
 	args->ready++;
 }

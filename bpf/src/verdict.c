@@ -166,8 +166,9 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 		return by_tcp(msg, STAY_DRAINING);
 	}
 	if (blocking(sk)) {
+		// What it sees of the map is its reads: it waits for no peer.
 		if (!c->leaving)
-			withdraw(c, WHY_BLOCKING, PAIR_FINAL);
+			withdraw(c, WHY_BLOCKING, PAIR_FINAL | BOTH(PAIR_SEAM));
 		c->leaving = 1;
 	}
 	if (c->leaving || draining) {

@@ -162,11 +162,11 @@ func (s *scene) awaitHandOver(tb testing.TB, before counts) {
 	})
 }
 
-// awaitAcknowledged waits until all that a client sent by TCP has arrived.
-func (s *scene) awaitAcknowledged(tb testing.TB, cfd int) {
+// awaitAcknowledged waits until all that was sent by TCP has arrived.
+func awaitAcknowledged(tb testing.TB, a *testkit.Agent, fd int) {
 	tb.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		if n := testkit.Must(s.client.SIOCOUTQ(cfd))(tb); n == 0 {
+		if n := testkit.Must(a.SIOCOUTQ(fd))(tb); n == 0 {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -95,7 +95,7 @@ func TestVerdictSeam(t *testing.T) {
 				if on && (got.Redirected == 0 || got.Redirected > state.LimitMessages || got.Limit != 1) {
 					t.Errorf("no seam: %+v", got)
 				}
-				s.awaitAcknowledged(t, cfd)
+				awaitAcknowledged(t, s.client, cfd)
 				read, err := s.server.VerifyStream(sfd, testkit.ReadOptions{
 					Seed: 5, Total: size * messages, Mode: mode, Buffer: 4093, Timeout: patience,
 				})
