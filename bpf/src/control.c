@@ -79,8 +79,8 @@ static __always_inline bool open_state(struct pair_end *end)
 	return FIELD(end->sk, sock, __sk_common.skc_state) != BPF_TCP_CLOSE && alive(end);
 }
 
-// No send of this end can still be on its way into the peer's queue: it has
-// none under way now, and one that begins now sees PAIR_LEAVE.
+// No send of this end is under way: what has taken its verdict is in the peer's
+// queue.
 static __always_inline bool quiet(struct pair *p, enum role role)
 {
 	struct pair_end *end = &p->end[role];
@@ -111,9 +111,7 @@ static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum
 {
 	struct removal *r;
 
-	// The peer may still fill it: while it is not empty the peer goes on
-	// redirecting, so look before and after.
-	if (!may_go(p, role) || !quiet(p, !role) || !may_go(p, role))
+	if (!may_go(p, role))
 		return;
 	r = bpf_map_lookup_elem(&removals, &args->ready);
 	if (!r)
@@ -187,6 +185,13 @@ static long sweep_pair(struct bpf_map *map, struct pair_key *key, struct pair *p
 	if (!(p->flags & PAIR_LEAVE))
 		return 0;
 	args->leaving++;
+	if (!may_go(p, ACTIVE) && !may_go(p, PASSIVE))
+		return 0;
+	// A verdict that finds bytes queued redirects, and they may be read before
+	// its message is queued. So first both directions are closed: only then
+	// does "nobody is under way", and after it "empty", hold for good.
+	if (clear_flags(p, BOTH(PAIR_OPEN)) & BOTH(PAIR_OPEN))
+		new_epoch();
 	// Both, before either goes: a send holds its own psock from before its
 	// verdict, but its peer's only from a moment after it.
 	if (!quiet(p, ACTIVE) || !quiet(p, PASSIVE))

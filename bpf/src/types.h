@@ -109,7 +109,7 @@ struct conn {
 #define PAIR_CLOSED 0x0004u	// the end reached TCP_CLOSE
 #define PAIR_SEAM 0x0040u	// the end's reader has to be woken once it is out
 #define PAIR_READY 0x0100u	// adoption: the end may enter
-#define PAIR_OPEN 0x0400u	// the end may be redirected to
+#define PAIR_OPEN 0x0400u	// the end may be redirected to; closed before it is taken out
 #define PAIR_LEAVE 0x1000u	// both ends return to TCP
 #define PAIR_SENT 0x2000u	// the client sent by TCP before the server claimed
 #define PAIR_AMBIGUOUS 0x4000u	// a third claimant came

@@ -5,8 +5,8 @@
 //   TCP -> redirect needs peer.copied_seq == own write_seq: all that ever went
 //       by TCP has been read;
 //   redirect -> TCP keeps the order at any time, but an edge-triggered reader
-//       that trusts short reads would stop at the seam: only when the peer's
-//       queue is empty, or (at a limit) with the sidecar waking the reader.
+//       that trusts short reads would stop at the seam: softly, when the peer's
+//       queue is empty, or hard, with the sidecar waking the reader.
 // The program runs with the sender's socket locked. It always returns SK_PASS,
 // which the kernel takes as "redirect" when the helper has set a target:
 // SK_DROP would close the socket for sending for ever.
@@ -70,19 +70,7 @@ static __always_inline void resolve(struct conn *c)
 	c->epoch = now;
 }
 
-// The direction changes to TCP with bytes still queued: for good, and the
-// reader has to be woken when it has come to the seam.
-static __always_inline void hand_over(struct conn *c)
-{
-	struct pair *p = bpf_map_lookup_elem(&pairs, &c->key);
-	enum role other = !(c->role & 1);
-
-	c->path = PATH_LEFT;
-	if (p)
-		leave(p, F(PAIR_SEAM, other) | PAIR_FINAL);
-}
-
-// Neither end can be told from plain TCP any more: see design I2.
+// Both ends leave; a reason is counted.
 static __always_inline void withdraw(struct conn *c, __u8 why, __u32 flags)
 {
 	struct pair *p = bpf_map_lookup_elem(&pairs, &c->key);
@@ -90,18 +78,37 @@ static __always_inline void withdraw(struct conn *c, __u8 why, __u32 flags)
 	if (!p)
 		return;
 	leave(p, flags);
-	set_why(p, why);
+	if (why)
+		set_why(p, why);
 }
 
-// Everything that may end redirection for a while or for good, the queue being
-// empty or not; shared with the stub, which is all that is left after disable.
-static __always_inline enum choice drain(struct conn *c, __u64 own_sk, __u8 next)
+// At a limit the direction changes to TCP with bytes still queued: for good, and
+// the reader has to be woken when it has come to the seam.
+static __always_inline void hand_over(struct conn *c)
 {
-	if (c->path == PATH_REDIRECT && !queue_empty(c->peer_sk))
-		return REDIRECT;
-	// Another thread's message may be on its way to the queue still.
-	if (c->path == PATH_REDIRECT && psock_refs(own_sk) > 2)
-		withdraw(c, WHY_NONE, BOTH(PAIR_SEAM));
+	enum role other = !(c->role & 1);
+
+	c->path = PATH_LEFT;
+	withdraw(c, WHY_NONE, F(PAIR_SEAM, other) | PAIR_FINAL);
+}
+
+// Everything that may end redirection for a while or for good: softly, when the
+// queue is empty, or hard. Shared with the stub, which is all that is left after
+// disable.
+static __always_inline enum choice drain(struct conn *c, __u64 own_sk, __u8 next, bool hard)
+{
+	bool others, unread;
+
+	if (c->path == PATH_REDIRECT) {
+		// Another thread's message may be on its way to the queue still, or
+		// arrive there while we look: so that first.
+		others = psock_refs(own_sk) > 2;
+		unread = !queue_empty(c->peer_sk);
+		if (unread && !hard)
+			return REDIRECT;
+		if (unread || others)
+			withdraw(c, WHY_NONE, BOTH(PAIR_SEAM));
+	}
 	c->path = next;
 	return BY_TCP;
 }
@@ -159,12 +166,6 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 	if (!peer_receives(c))
 		return by_tcp(msg, STAY_PEER_GONE);
 
-	if (draining > 1) {
-		if (c->path == PATH_REDIRECT && !queue_empty(c->peer_sk))
-			hand_over(c);
-		c->path = PATH_LEFT;
-		return by_tcp(msg, STAY_DRAINING);
-	}
 	if (blocking(sk)) {
 		// What it sees of the map is its reads: it waits for no peer.
 		if (!c->leaving)
@@ -172,11 +173,12 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 		c->leaving = 1;
 	}
 	if (c->leaving || draining) {
-		if (drain(c, (__u64)tp, PATH_LEFT) == BY_TCP)
+		// Leaving and not open: the sweep is about to take both out.
+		if (drain(c, (__u64)tp, PATH_LEFT, !c->open || draining > 1) == BY_TCP)
 			return by_tcp(msg, STAY_DRAINING);
 	} else if (bpf_jiffies64() > alive_until) {
 		// I5: nobody nurses us. Redirection resumes with the sidecar.
-		if (drain(c, (__u64)tp, PATH_TCP) == BY_TCP) {
+		if (drain(c, (__u64)tp, PATH_TCP, false) == BY_TCP) {
 			// A reader that cannot count it is woken by the next sidecar.
 			if (blind_tcp)
 				withdraw(c, WHY_FIONREAD, BOTH(PAIR_SEAM));
@@ -231,7 +233,7 @@ int sockaccel_stub(struct sk_msg_md *msg)
 	c = bpf_sk_storage_get(&conns, self, 0, 0);
 	if (!c || !c->peer_cookie || c->path != PATH_REDIRECT || !peer_receives(c))
 		return SK_PASS;
-	if (drain(c, 0, PATH_LEFT) == BY_TCP)
+	if (drain(c, 0, PATH_LEFT, false) == BY_TCP)
 		return by_tcp(msg, STAY_DRAINING);
 	return redirect(msg, c);
 }

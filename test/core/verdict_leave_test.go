@@ -3,6 +3,7 @@ package core_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/sockaccel/sockaccel/internal/drain"
 	"github.com/sockaccel/sockaccel/internal/probe"
@@ -10,6 +11,33 @@ import (
 	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
+
+// A message that is queued after the queue was seen empty: from that look on the
+// direction is closed, whatever the queue shows, for otherwise no look would
+// hold until the receiver is out. The reader is woken at the seam.
+func TestVerdictClosedBeforeOut(t *testing.T) {
+	s := newTrustedScene(t)
+	cfd, sfd := s.exchange(t, 1)
+	st := s.takeOver(t)
+	receiver, _ := steal(t, s.server, sfd)
+	locked := lockSocket(t, receiver)
+	data := testkit.NewStream(1)
+	send := testkit.Go(func() (int, error) { return s.client.Send(cfd, data.Bytes(0, 100), 0) })
+	testkit.Must(s.client.AwaitBlocked(cfd, 10*time.Second))(t)
+	sweep(t, st)
+	locked.release()
+	if _, err := send.Wait(10 * time.Second); err != nil {
+		t.Fatalf("send: %v", err)
+	}
+
+	before := s.counts(t)
+	s.client.MustSend(t, cfd, data.Bytes(100, 100))
+	if got := s.counts(t).since(before); got.Redirected != 0 || got.TCP != 1 {
+		t.Errorf("behind a message in the queue: %+v, want one by TCP", got)
+	}
+	sweep(t, st)
+	s.disableReading(t, cfd, sfd, 1, 200)
+}
 
 // What one end sends while its peer has not read is not overtaken by that end's
 // own leaving: its reader at the other end would stop at the seam, of which
