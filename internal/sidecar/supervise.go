@@ -26,6 +26,10 @@ const (
 // stopPatience is how long they may take to end by themselves.
 const stopPatience = time.Second
 
+// startTimeout is how long a sidecar may take to come up: a moment, but much
+// longer in an emulated machine on a busy host.
+const startTimeout = 20 * time.Second
+
 // restartPause keeps a sidecar that cannot start from eating a processor.
 const restartPause = 200 * time.Millisecond
 
@@ -54,7 +58,7 @@ func Detach(ctx context.Context, s *state.State) error {
 }
 
 func waitAlive(ctx context.Context, s *state.State) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		g, err := s.Gauges()
