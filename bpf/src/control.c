@@ -98,12 +98,12 @@ static __always_inline bool unread(struct pair *p, enum role role)
 }
 
 // This end has read everything. What it sends once it is out goes by TCP, past
-// what its peer has not read: so it waits for that too, unless its own reader has
-// to be woken, for whom the peer may be waiting.
+// what its peer has not read: so it waits for that too, unless there is a seam
+// already, at whose reader the other may be waiting.
 static __always_inline bool may_go(struct pair *p, enum role role)
 {
 	return (p->flags & F(PAIR_IN_MAP, role)) && !unread(p, role) &&
-	       ((p->flags & F(PAIR_SEAM, role)) || !unread(p, !role));
+	       ((p->flags & BOTH(PAIR_SEAM)) || !unread(p, !role));
 }
 
 static __always_inline void sweep_end(struct pair_key *key, struct pair *p, enum role role,
