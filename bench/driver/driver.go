@@ -21,9 +21,9 @@ type Options struct {
 	Port   int // on 127.0.0.1; 0 takes a free one
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that is free now; somebody else may
+// freePort returns a TCP port of 127.0.0.1 that is free now; somebody else may
 // take it before it is used.
-func FreePort() (int, error) {
+func freePort() (int, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)

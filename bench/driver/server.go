@@ -31,7 +31,7 @@ func newServer(o Options, role string) (*Server, error) {
 	s := &Server{Port: o.Port, program: o.Program}
 	if s.Port == 0 {
 		var err error
-		if s.Port, err = FreePort(); err != nil {
+		if s.Port, err = freePort(); err != nil {
 			return nil, err
 		}
 	}

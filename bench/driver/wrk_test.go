@@ -79,7 +79,7 @@ func TestWrkErrors(t *testing.T) {
 		}
 	})
 	t.Run("refused", func(t *testing.T) {
-		port, err := FreePort()
+		port, err := freePort()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -101,7 +101,3 @@ func htmlUnit(unit string) (scale float64, name string) {
 	}
 	return 1, unit
 }
-
-func htmlGiB(bytes uint64) string {
-	return strconv.FormatFloat(float64(bytes)/(1<<30), 'f', 1, 64) + " GiB"
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/sockaccel/sockaccel/internal/cgroup"
 )
@@ -24,8 +25,6 @@ func value(text []byte, key string) string {
 	}
 	return ""
 }
-
-func populated(events []byte) string { return value(events, "populated") }
 
 // CPU is the processor time that the processes in the sandbox have used so
 // far, also those that have ended, and softirq work that ran in their place.
@@ -77,7 +76,7 @@ func sockOps(cg cgroup.Cgroup) ([]string, error) {
 	defer dir.Close()
 	// Effective: what is attached above counts.
 	found, err := link.QueryPrograms(link.QueryOptions{
-		Target: int(dir.Fd()), Attach: ebpf.AttachCGroupSockOps, QueryFlags: 1, // BPF_F_QUERY_EFFECTIVE
+		Target: int(dir.Fd()), Attach: ebpf.AttachCGroupSockOps, QueryFlags: unix.BPF_F_QUERY_EFFECTIVE,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("query sock_ops programs of %s: %w", cg.Path, err)

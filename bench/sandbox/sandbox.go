@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/sockaccel/sockaccel/bench/baseline"
 	"github.com/sockaccel/sockaccel/bench/record"
 	"github.com/sockaccel/sockaccel/internal/cgroup"
 	"github.com/sockaccel/sockaccel/internal/engine"
@@ -97,9 +98,6 @@ func (b *Sandbox) make() error {
 	return nil
 }
 
-// Cgroup is the directory of the sandbox's cgroup.
-func (b *Sandbox) Cgroup() string { return b.things.Cgroup }
-
 // StateDir is that of the sandbox's acceleration.
 func (b *Sandbox) StateDir() string { return b.things.StateDir }
 
@@ -115,7 +113,12 @@ func (b *Sandbox) Enter(ctx context.Context, mode string) (leave func() error, e
 	case record.ModeOn:
 		return b.enable(ctx)
 	case record.ModeBaseline:
-		return b.attachBaseline()
+		// Nothing is pinned: it ends with this process at the latest.
+		a, err := baseline.Attach(b.scope.Path)
+		if err != nil {
+			return nil, err
+		}
+		return a.Close, nil
 	}
 	return func() error { return nil }, nil
 }

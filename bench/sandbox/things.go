@@ -75,7 +75,7 @@ func (t things) empty(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wait for processes: %w", err)
 		}
-		if populated(text[:n]) == "0" {
+		if value(text[:n], "populated") == "0" {
 			return nil
 		}
 		fds := []unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/urfave/cli/v2"
+
+	"github.com/sockaccel/sockaccel/internal/cgroup"
 )
 
 // Exit codes; `status` of something that is not enabled is not a failure.
@@ -115,6 +117,14 @@ func checkGlobals(c *cli.Context) error {
 }
 
 func stateDir(c *cli.Context) string { return filepath.Clean(c.String("state-dir")) }
+
+// cgroupRoot is the cgroup v2 mount.
+func cgroupRoot(c *cli.Context) (string, error) {
+	if root := c.String("cgroup-root"); root != "" {
+		return root, nil
+	}
+	return cgroup.FindRoot()
+}
 
 func logger(c *cli.Context, e env) *slog.Logger {
 	level := slog.LevelInfo

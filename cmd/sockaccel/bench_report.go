@@ -38,15 +38,22 @@ func benchReport(c *cli.Context, e env) error {
 	if c.NArg() != 1 {
 		return usagef("name one FILE that sockaccel bench run wrote")
 	}
-	name := c.Args().First()
+	rec, err := readRecording(c.Args().First())
+	if err != nil {
+		return err
+	}
+	return write(report.New(rec), rec, e.stdout)
+}
+
+func readRecording(name string) (*record.Recording, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return fmt.Errorf("read recording: %w", err)
+		return nil, fmt.Errorf("read recording: %w", err)
 	}
 	defer file.Close()
 	rec, err := record.Read(file)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return write(report.New(rec), rec, e.stdout)
+	return rec, nil
 }

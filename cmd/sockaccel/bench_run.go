@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -13,13 +12,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/sockaccel/sockaccel/bench/record"
 	"github.com/sockaccel/sockaccel/bench/report"
 	"github.com/sockaccel/sockaccel/bench/runner"
 	"github.com/sockaccel/sockaccel/bench/sandbox"
 	"github.com/sockaccel/sockaccel/bench/scenario"
 	"github.com/sockaccel/sockaccel/bench/session"
-	"github.com/sockaccel/sockaccel/internal/cgroup"
 	"github.com/sockaccel/sockaccel/internal/engine"
 )
 
@@ -71,7 +68,7 @@ func benchRun(c *cli.Context, e env) error {
 	if name == "" {
 		name = time.Now().Format("sockaccel-bench-20060102-150405.jsonl")
 	}
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists already: name another file with --out", name)
 	} else if err != nil {
@@ -83,12 +80,9 @@ func benchRun(c *cli.Context, e env) error {
 		return interrupted(ctx, err)
 	}
 	fmt.Fprintf(e.stderr, "samples are in %s\n", name)
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read recording: %w", err)
-	}
-	rec, err := record.Read(file)
+	rec, err := readRecording(name)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	return report.New(rec).WriteText(e.stdout)
 }
@@ -131,7 +125,7 @@ func benchOptions(c *cli.Context, e env) (session.Options, error) {
 			Duration: c.Duration("duration"), Connections: c.Int("connections"), Baseline: c.Bool("baseline"),
 		},
 		Rounds: c.Int("rounds"), Port: c.Int("port"), Parent: c.String("cgroup"),
-		CgroupRoot: c.String("cgroup-root"), Version: version, Exe: "/proc/self/exe", Args: e.args,
+		Version: version, Exe: "/proc/self/exe", Args: e.args,
 		Progress: runner.NewProgress(e.stderr, isTerminal(e.stderr)),
 	}
 	names := c.Args().Slice()
@@ -163,9 +157,7 @@ func benchOptions(c *cli.Context, e env) (session.Options, error) {
 		return o, err
 	}
 	var err error
-	if o.CgroupRoot == "" {
-		o.CgroupRoot, err = cgroup.FindRoot()
-	}
+	o.CgroupRoot, err = cgroupRoot(c)
 	return o, err
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/sockaccel/sockaccel/bench/demo"
 	"github.com/sockaccel/sockaccel/bench/load"
 	"github.com/sockaccel/sockaccel/bench/runner"
-	"github.com/sockaccel/sockaccel/internal/cgroup"
 	"github.com/sockaccel/sockaccel/internal/engine"
 )
 
@@ -71,8 +70,7 @@ func runDemo(c *cli.Context, e env) error {
 func demoOptions(c *cli.Context, e env) (demo.Options, error) {
 	o := demo.Options{
 		Version: version, Exe: "/proc/self/exe", Rounds: c.Int("rounds"), Duration: c.Duration("duration"),
-		CgroupRoot: c.String("cgroup-root"), Seed: rand.Uint64(),
-		Progress: runner.NewProgress(e.stderr, isTerminal(e.stderr)),
+		Seed: rand.Uint64(), Progress: runner.NewProgress(e.stderr, isTerminal(e.stderr)),
 	}
 	if err := noArgs(c); err != nil {
 		return o, err
@@ -87,9 +85,7 @@ func demoOptions(c *cli.Context, e env) (demo.Options, error) {
 		return o, err
 	}
 	var err error
-	if o.CgroupRoot == "" {
-		o.CgroupRoot, err = cgroup.FindRoot()
-	}
+	o.CgroupRoot, err = cgroupRoot(c)
 	return o, err
 }
 

@@ -135,12 +135,9 @@ func filters(c *cli.Context) (*filter.Set, error) {
 
 // scopes resolves the scope flags; without any it is the cgroup v2 root.
 func scopes(c *cli.Context) ([]cgroup.Cgroup, error) {
-	root := c.String("cgroup-root")
-	if root == "" {
-		var err error
-		if root, err = cgroup.FindRoot(); err != nil {
-			return nil, err
-		}
+	root, err := cgroupRoot(c)
+	if err != nil {
+		return nil, err
 	}
 	args := c.StringSlice("cgroup")
 	if len(args) == 0 {

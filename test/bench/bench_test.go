@@ -17,7 +17,7 @@ import (
 	"github.com/sockaccel/sockaccel/bench/record"
 	"github.com/sockaccel/sockaccel/bench/report"
 	"github.com/sockaccel/sockaccel/bench/scenario"
-	"github.com/sockaccel/sockaccel/internal/status"
+	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
@@ -122,55 +122,40 @@ func TestBenchInterrupted(t *testing.T) {
 			return slices.ContainsFunc(processes(d.name), func(line string) bool { return strings.Contains(line, program) })
 		}
 	}
-	redirecting := func(d benchRun) bool {
-		st, err := status.Read(d.stateDir(), "")
-		return err == nil && st.Messages.Redirected > 0
-	}
+	redirecting := func(d benchRun) bool { return d.redirecting() }
+	begun := func(d benchRun) bool { return state.Exists(d.cgroup) }
 	for _, x := range []struct {
 		name, scenario string
 		signal         syscall.Signal
 		group          bool // to the process group, as a terminal does
 		when           func(benchRun) bool
 	}{
-		{"at the start", "rr", syscall.SIGINT, true, func(d benchRun) bool { _, err := os.Stat(d.cgroup); return err == nil }},
+		{"at the start", "rr", syscall.SIGINT, true, begun},
 		{"nginx", "http-lb", syscall.SIGINT, true, running("nginx")},
 		{"redis", "redis", syscall.SIGTERM, false, running("redis-server")},
 		{"redirecting", "rr", syscall.SIGHUP, true, redirecting},
 		{"wrk redirecting", "http-lb-keepalive", syscall.SIGINT, true, redirecting},
 		// Nobody can clean up then but the keeper.
 		{"killed", "http-lb", syscall.SIGKILL, false, redirecting},
-		{"killed at the start", "rr", syscall.SIGKILL, false, func(d benchRun) bool { _, err := os.Stat(d.cgroup); return err == nil }},
+		{"killed at the start", "rr", syscall.SIGKILL, false, begun},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			d := startBench(t, "--rounds", "20", x.scenario)
 			d.until(t, x.name, func() bool { return x.when(d) })
-			pid := d.cmd.Process.Pid
-			if x.group {
-				pid = -pid
-			}
-			if err := syscall.Kill(pid, x.signal); err != nil {
-				t.Fatal(err)
-			}
-			code := d.wait(t)
+			d.kill(t, x.signal, x.group)
 			if x.signal == syscall.SIGKILL {
+				d.wait(t)
 				for deadline := time.Now().Add(30 * time.Second); len(d.left()) > 0 && time.Now().Before(deadline); {
 					time.Sleep(10 * time.Millisecond)
 				}
 				d.nothingLeft(t)
 				return
 			}
-			d.nothingLeft(t)
-			if code != 1 || d.stdout.Len() > 0 {
-				t.Errorf("exit code %d, stdout: %s", code, &d.stdout)
-			}
-			if want := "sockaccel: interrupted; nothing is left behind\n"; !strings.HasSuffix(d.stderr.String(), want) {
-				t.Errorf("stderr: %s", &d.stderr)
-			}
+			d.interrupted(t)
 			// What was measured is kept, but is not a benchmark.
-			if _, err := os.Stat(d.out); err != nil {
-				return
+			if x.name != "at the start" || state.Exists(d.out) {
+				refused(t, "truncated", "bench", "report", d.out)
 			}
-			refused(t, "truncated", "bench", "report", d.out)
 		})
 	}
 }

@@ -76,10 +76,6 @@ func TestDemoInterrupted(t *testing.T) {
 		st, err := status.Read(d.stateDir(), "")
 		return err == nil && st.Enabled
 	}
-	redirecting := func(d *toolRun) bool {
-		st, err := status.Read(d.stateDir(), "")
-		return err == nil && st.Messages.Redirected > 0
-	}
 	for _, x := range []struct {
 		name   string
 		signal syscall.Signal
@@ -91,29 +87,14 @@ func TestDemoInterrupted(t *testing.T) {
 			return state.Exists(d.stateDir()+"-new") || state.Exists(d.stateDir())
 		}},
 		{"enabled", syscall.SIGTERM, false, enabled},
-		{"redirecting", syscall.SIGINT, true, redirecting},
-		{"hangup", syscall.SIGHUP, true, redirecting},
+		{"redirecting", syscall.SIGINT, true, (*toolRun).redirecting},
+		{"hangup", syscall.SIGHUP, true, (*toolRun).redirecting},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			d := startDemo(t, "--rounds", "20")
 			d.until(t, x.name, func() bool { return x.when(d) })
-			pid := d.cmd.Process.Pid
-			if x.group {
-				pid = -pid
-			}
-			if err := syscall.Kill(pid, x.signal); err != nil {
-				t.Fatal(err)
-			}
-			if code := d.wait(t); code != 1 {
-				t.Errorf("exit code %d, want 1", code)
-			}
-			d.nothingLeft(t)
-			if d.stdout.Len() > 0 {
-				t.Errorf("stdout: %s", &d.stdout)
-			}
-			if want := "sockaccel: interrupted; nothing is left behind\n"; !strings.HasSuffix(d.stderr.String(), want) {
-				t.Errorf("stderr: %s", &d.stderr)
-			}
+			d.kill(t, x.signal, x.group)
+			d.interrupted(t)
 		})
 	}
 }

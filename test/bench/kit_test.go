@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sockaccel/sockaccel/internal/cgroup"
+	"github.com/sockaccel/sockaccel/internal/status"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
@@ -86,6 +87,39 @@ func (d *toolRun) nothingLeft(t *testing.T) {
 	if left := d.left(); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
+}
+
+// kill signals the run, or all of its process group as a terminal does.
+func (d *toolRun) kill(t *testing.T, signal syscall.Signal, group bool) {
+	t.Helper()
+	pid := d.cmd.Process.Pid
+	if group {
+		pid = -pid
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// interrupted fails the test unless the run ends with that word, and nothing else.
+func (d *toolRun) interrupted(t *testing.T) {
+	t.Helper()
+	if code := d.wait(t); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	d.nothingLeft(t)
+	if d.stdout.Len() > 0 {
+		t.Errorf("stdout: %s", &d.stdout)
+	}
+	if want := "sockaccel: interrupted; nothing is left behind\n"; !strings.HasSuffix(d.stderr.String(), want) {
+		t.Errorf("stderr: %s", &d.stderr)
+	}
+}
+
+// redirecting reports whether messages are.
+func (d *toolRun) redirecting() bool {
+	st, err := status.Read(d.stateDir(), "")
+	return err == nil && st.Messages.Redirected > 0
 }
 
 // processes returns those whose command line names the run.
