@@ -73,9 +73,12 @@ type AccelConn struct {
 	Leaving     uint8
 	Mptcp       uint8
 	Stuck       uint8
+	Spliced     uint8
+	_           [3]byte
 	Seen        uint32
 	CreditBytes uint32
 	CreditMsgs  uint32
+	_           [4]byte
 	SentBytes   uint64
 	SentMsgs    uint64
 	BaseBytes   uint64
@@ -207,51 +210,56 @@ type AccelSweepArgs struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	AccelMapCidrs                = "cidrs"
-	AccelMapClaims               = "claims"
-	AccelMapConns                = "conns"
-	AccelMapEvents               = "events"
-	AccelMapFilters              = "filters"
-	AccelMapPairs                = "pairs"
-	AccelMapReaders              = "readers"
-	AccelMapRemovals             = "removals"
-	AccelMapScopes               = "scopes"
-	AccelMapSocks                = "socks"
-	AccelMapStats                = "stats"
-	AccelMapVerdicts             = "verdicts"
-	AccelProgSockaccelBeat       = "sockaccel_beat"
-	AccelProgSockaccelEvidence   = "sockaccel_evidence"
-	AccelProgSockaccelGauges     = "sockaccel_gauges"
-	AccelProgSockaccelKick       = "sockaccel_kick"
-	AccelProgSockaccelMode       = "sockaccel_mode"
-	AccelProgSockaccelOwners     = "sockaccel_owners"
-	AccelProgSockaccelPass       = "sockaccel_pass"
-	AccelProgSockaccelSetsockopt = "sockaccel_setsockopt"
-	AccelProgSockaccelSettle     = "sockaccel_settle"
-	AccelProgSockaccelSockops    = "sockaccel_sockops"
-	AccelProgSockaccelStub       = "sockaccel_stub"
-	AccelProgSockaccelSweep      = "sockaccel_sweep"
-	AccelProgSockaccelVerdict    = "sockaccel_verdict"
-	AccelProgSockaccelVisit      = "sockaccel_visit"
-	AccelVarAliveUntil           = "alive_until"
-	AccelVarBlindTcp             = "blind_tcp"
-	AccelVarCharged              = "charged"
-	AccelVarDraining             = "draining"
-	AccelVarEpoch                = "epoch"
-	AccelVarFilterGen            = "filter_gen"
-	AccelVarLimitBytes           = "limit_bytes"
-	AccelVarLimitMsgs            = "limit_msgs"
-	AccelVarLimitTotal           = "limit_total"
-	AccelVarLive                 = "live"
-	AccelVarNoAdopt              = "no_adopt"
-	AccelVarPass                 = "pass"
-	AccelVarPassed               = "passed"
-	AccelVarPending              = "pending"
-	AccelVarReadsNeeded          = "reads_needed"
-	AccelVarRecords              = "records"
-	AccelVarRmemCharged          = "rmem_charged"
-	AccelVarUnowned              = "unowned"
-	AccelVarVisited              = "visited"
+	AccelMapAnswers               = "answers"
+	AccelMapCidrs                 = "cidrs"
+	AccelMapClaims                = "claims"
+	AccelMapConns                 = "conns"
+	AccelMapEvents                = "events"
+	AccelMapFilters               = "filters"
+	AccelMapPairs                 = "pairs"
+	AccelMapReaders               = "readers"
+	AccelMapRemovals              = "removals"
+	AccelMapScopes                = "scopes"
+	AccelMapSocks                 = "socks"
+	AccelMapStats                 = "stats"
+	AccelMapVerdicts              = "verdicts"
+	AccelProgSockaccelBeat        = "sockaccel_beat"
+	AccelProgSockaccelEvidence    = "sockaccel_evidence"
+	AccelProgSockaccelFionread    = "sockaccel_fionread"
+	AccelProgSockaccelGauges      = "sockaccel_gauges"
+	AccelProgSockaccelGuard       = "sockaccel_guard"
+	AccelProgSockaccelKick        = "sockaccel_kick"
+	AccelProgSockaccelMode        = "sockaccel_mode"
+	AccelProgSockaccelOwners      = "sockaccel_owners"
+	AccelProgSockaccelPass        = "sockaccel_pass"
+	AccelProgSockaccelSetsockopt  = "sockaccel_setsockopt"
+	AccelProgSockaccelSettle      = "sockaccel_settle"
+	AccelProgSockaccelSockops     = "sockaccel_sockops"
+	AccelProgSockaccelSpliceBegin = "sockaccel_splice_begin"
+	AccelProgSockaccelSpliceEnd   = "sockaccel_splice_end"
+	AccelProgSockaccelStub        = "sockaccel_stub"
+	AccelProgSockaccelSweep       = "sockaccel_sweep"
+	AccelProgSockaccelVerdict     = "sockaccel_verdict"
+	AccelProgSockaccelVisit       = "sockaccel_visit"
+	AccelVarAliveUntil            = "alive_until"
+	AccelVarBlindTcp              = "blind_tcp"
+	AccelVarCharged               = "charged"
+	AccelVarDraining              = "draining"
+	AccelVarEpoch                 = "epoch"
+	AccelVarFilterGen             = "filter_gen"
+	AccelVarLimitBytes            = "limit_bytes"
+	AccelVarLimitMsgs             = "limit_msgs"
+	AccelVarLimitTotal            = "limit_total"
+	AccelVarLive                  = "live"
+	AccelVarNoAdopt               = "no_adopt"
+	AccelVarPass                  = "pass"
+	AccelVarPassed                = "passed"
+	AccelVarPending               = "pending"
+	AccelVarReadsNeeded           = "reads_needed"
+	AccelVarRecords               = "records"
+	AccelVarRmemCharged           = "rmem_charged"
+	AccelVarUnowned               = "unowned"
+	AccelVarVisited               = "visited"
 )
 
 // LoadAccel returns the embedded CollectionSpec for Accel.
@@ -296,26 +304,31 @@ type AccelSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AccelProgramSpecs struct {
-	SockaccelBeat       *ebpf.ProgramSpec `ebpf:"sockaccel_beat"`
-	SockaccelEvidence   *ebpf.ProgramSpec `ebpf:"sockaccel_evidence"`
-	SockaccelGauges     *ebpf.ProgramSpec `ebpf:"sockaccel_gauges"`
-	SockaccelKick       *ebpf.ProgramSpec `ebpf:"sockaccel_kick"`
-	SockaccelMode       *ebpf.ProgramSpec `ebpf:"sockaccel_mode"`
-	SockaccelOwners     *ebpf.ProgramSpec `ebpf:"sockaccel_owners"`
-	SockaccelPass       *ebpf.ProgramSpec `ebpf:"sockaccel_pass"`
-	SockaccelSetsockopt *ebpf.ProgramSpec `ebpf:"sockaccel_setsockopt"`
-	SockaccelSettle     *ebpf.ProgramSpec `ebpf:"sockaccel_settle"`
-	SockaccelSockops    *ebpf.ProgramSpec `ebpf:"sockaccel_sockops"`
-	SockaccelStub       *ebpf.ProgramSpec `ebpf:"sockaccel_stub"`
-	SockaccelSweep      *ebpf.ProgramSpec `ebpf:"sockaccel_sweep"`
-	SockaccelVerdict    *ebpf.ProgramSpec `ebpf:"sockaccel_verdict"`
-	SockaccelVisit      *ebpf.ProgramSpec `ebpf:"sockaccel_visit"`
+	SockaccelBeat        *ebpf.ProgramSpec `ebpf:"sockaccel_beat"`
+	SockaccelEvidence    *ebpf.ProgramSpec `ebpf:"sockaccel_evidence"`
+	SockaccelFionread    *ebpf.ProgramSpec `ebpf:"sockaccel_fionread"`
+	SockaccelGauges      *ebpf.ProgramSpec `ebpf:"sockaccel_gauges"`
+	SockaccelGuard       *ebpf.ProgramSpec `ebpf:"sockaccel_guard"`
+	SockaccelKick        *ebpf.ProgramSpec `ebpf:"sockaccel_kick"`
+	SockaccelMode        *ebpf.ProgramSpec `ebpf:"sockaccel_mode"`
+	SockaccelOwners      *ebpf.ProgramSpec `ebpf:"sockaccel_owners"`
+	SockaccelPass        *ebpf.ProgramSpec `ebpf:"sockaccel_pass"`
+	SockaccelSetsockopt  *ebpf.ProgramSpec `ebpf:"sockaccel_setsockopt"`
+	SockaccelSettle      *ebpf.ProgramSpec `ebpf:"sockaccel_settle"`
+	SockaccelSockops     *ebpf.ProgramSpec `ebpf:"sockaccel_sockops"`
+	SockaccelSpliceBegin *ebpf.ProgramSpec `ebpf:"sockaccel_splice_begin"`
+	SockaccelSpliceEnd   *ebpf.ProgramSpec `ebpf:"sockaccel_splice_end"`
+	SockaccelStub        *ebpf.ProgramSpec `ebpf:"sockaccel_stub"`
+	SockaccelSweep       *ebpf.ProgramSpec `ebpf:"sockaccel_sweep"`
+	SockaccelVerdict     *ebpf.ProgramSpec `ebpf:"sockaccel_verdict"`
+	SockaccelVisit       *ebpf.ProgramSpec `ebpf:"sockaccel_visit"`
 }
 
 // AccelMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AccelMapSpecs struct {
+	Answers  *ebpf.MapSpec `ebpf:"answers"`
 	Cidrs    *ebpf.MapSpec `ebpf:"cidrs"`
 	Claims   *ebpf.MapSpec `ebpf:"claims"`
 	Conns    *ebpf.MapSpec `ebpf:"conns"`
@@ -375,6 +388,7 @@ func (o *AccelObjects) Close() error {
 //
 // It can be passed to LoadAccelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AccelMaps struct {
+	Answers  *ebpf.Map `ebpf:"answers"`
 	Cidrs    *ebpf.Map `ebpf:"cidrs"`
 	Claims   *ebpf.Map `ebpf:"claims"`
 	Conns    *ebpf.Map `ebpf:"conns"`
@@ -391,6 +405,7 @@ type AccelMaps struct {
 
 func (m *AccelMaps) Close() error {
 	return _AccelClose(
+		m.Answers,
 		m.Cidrs,
 		m.Claims,
 		m.Conns,
@@ -435,27 +450,33 @@ type AccelVariables struct {
 //
 // It can be passed to LoadAccelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AccelPrograms struct {
-	SockaccelBeat       *ebpf.Program `ebpf:"sockaccel_beat"`
-	SockaccelEvidence   *ebpf.Program `ebpf:"sockaccel_evidence"`
-	SockaccelGauges     *ebpf.Program `ebpf:"sockaccel_gauges"`
-	SockaccelKick       *ebpf.Program `ebpf:"sockaccel_kick"`
-	SockaccelMode       *ebpf.Program `ebpf:"sockaccel_mode"`
-	SockaccelOwners     *ebpf.Program `ebpf:"sockaccel_owners"`
-	SockaccelPass       *ebpf.Program `ebpf:"sockaccel_pass"`
-	SockaccelSetsockopt *ebpf.Program `ebpf:"sockaccel_setsockopt"`
-	SockaccelSettle     *ebpf.Program `ebpf:"sockaccel_settle"`
-	SockaccelSockops    *ebpf.Program `ebpf:"sockaccel_sockops"`
-	SockaccelStub       *ebpf.Program `ebpf:"sockaccel_stub"`
-	SockaccelSweep      *ebpf.Program `ebpf:"sockaccel_sweep"`
-	SockaccelVerdict    *ebpf.Program `ebpf:"sockaccel_verdict"`
-	SockaccelVisit      *ebpf.Program `ebpf:"sockaccel_visit"`
+	SockaccelBeat        *ebpf.Program `ebpf:"sockaccel_beat"`
+	SockaccelEvidence    *ebpf.Program `ebpf:"sockaccel_evidence"`
+	SockaccelFionread    *ebpf.Program `ebpf:"sockaccel_fionread"`
+	SockaccelGauges      *ebpf.Program `ebpf:"sockaccel_gauges"`
+	SockaccelGuard       *ebpf.Program `ebpf:"sockaccel_guard"`
+	SockaccelKick        *ebpf.Program `ebpf:"sockaccel_kick"`
+	SockaccelMode        *ebpf.Program `ebpf:"sockaccel_mode"`
+	SockaccelOwners      *ebpf.Program `ebpf:"sockaccel_owners"`
+	SockaccelPass        *ebpf.Program `ebpf:"sockaccel_pass"`
+	SockaccelSetsockopt  *ebpf.Program `ebpf:"sockaccel_setsockopt"`
+	SockaccelSettle      *ebpf.Program `ebpf:"sockaccel_settle"`
+	SockaccelSockops     *ebpf.Program `ebpf:"sockaccel_sockops"`
+	SockaccelSpliceBegin *ebpf.Program `ebpf:"sockaccel_splice_begin"`
+	SockaccelSpliceEnd   *ebpf.Program `ebpf:"sockaccel_splice_end"`
+	SockaccelStub        *ebpf.Program `ebpf:"sockaccel_stub"`
+	SockaccelSweep       *ebpf.Program `ebpf:"sockaccel_sweep"`
+	SockaccelVerdict     *ebpf.Program `ebpf:"sockaccel_verdict"`
+	SockaccelVisit       *ebpf.Program `ebpf:"sockaccel_visit"`
 }
 
 func (p *AccelPrograms) Close() error {
 	return _AccelClose(
 		p.SockaccelBeat,
 		p.SockaccelEvidence,
+		p.SockaccelFionread,
 		p.SockaccelGauges,
+		p.SockaccelGuard,
 		p.SockaccelKick,
 		p.SockaccelMode,
 		p.SockaccelOwners,
@@ -463,6 +484,8 @@ func (p *AccelPrograms) Close() error {
 		p.SockaccelSetsockopt,
 		p.SockaccelSettle,
 		p.SockaccelSockops,
+		p.SockaccelSpliceBegin,
+		p.SockaccelSpliceEnd,
 		p.SockaccelStub,
 		p.SockaccelSweep,
 		p.SockaccelVerdict,

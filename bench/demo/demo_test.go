@@ -31,7 +31,7 @@ func report(off, on []float64, redirected float64) *Report {
 			}
 		}
 	}
-	return newReport(Options{Rounds: len(off)}, runner.Risks{FIONREAD: probe.FIONREADRight}, samples)
+	return newReport(Options{Rounds: len(off)}, runner.Risks{Result: probe.Result{FIONREAD: probe.FIONREADRight}}, samples)
 }
 
 func TestReport(t *testing.T) {

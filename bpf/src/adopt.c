@@ -69,6 +69,8 @@ static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 
 	if (why)
 		return why;
+	if (c->spliced)
+		return WHY_SPLICE;
 	if (sk->sk_shutdown || !socket || !socket->file)
 		return WHY_IN_USE;
 	if (!nonblocking(tp))

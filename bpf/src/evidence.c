@@ -5,14 +5,12 @@
 // splice bars the reader: splice(2) does not see redirected data.
 // The whole host pays for the tracepoint, so the first test is the cheapest:
 // a socket without BPF storage is not in any scope.
-#include "pair.h"
+#include "bar.h"
 
 #define NR_READ 0
 #define NR_READV 19
-#define NR_SENDFILE 40
 #define NR_RECVFROM 45
 #define NR_RECVMSG 47
-#define NR_SPLICE 275
 #define NR_RECVMMSG 299
 #define NR_IO_URING_ENTER 426
 
@@ -20,31 +18,6 @@ static __always_inline bool is_read(long nr)
 {
 	return nr == NR_READ || nr == NR_RECVFROM || nr == NR_RECVMSG || nr == NR_READV ||
 	       nr == NR_RECVMMSG || nr == NR_IO_URING_ENTER;
-}
-
-// Makes the connections of a reader leave, or enter, the sockhash.
-static __always_inline void bar(struct conn *c, __u32 flag, __u8 why)
-{
-	struct evidence fresh = {.flags = flag}, *e;
-	bool news = true;
-	struct pair *p;
-
-	e = bpf_map_lookup_elem(&readers, &c->id);
-	if (!e)
-		bpf_map_update_elem(&readers, &c->id, &fresh, BPF_NOEXIST);
-	else
-		news = !(__sync_fetch_and_or(&e->flags, flag) & flag);
-	p = bpf_map_lookup_elem(&pairs, &c->key);
-	if (p && p->end[c->role & 1].cookie == c->cookie) {
-		if (p->flags & BOTH(PAIR_IN_MAP))
-			leave(p, PAIR_FINAL | F(PAIR_SEAM, c->role & 1));
-		else
-			set_flags(p, PAIR_FINAL);
-		set_why(p, why);
-	}
-	// The sidecar's pass finds the reader's other connections.
-	if (news)
-		notify(EVENT_ADOPT, 0);
 }
 
 SEC("tp_btf/tcp_rcv_space_adjust")
@@ -65,15 +38,12 @@ int BPF_PROG(sockaccel_evidence, struct sock *sk)
 	task = bpf_get_current_task_btf();
 	if (task->flags & PF_KTHREAD)
 		return 0;	// a kernel user of the socket, or a borrowed softirq
-	nr = BPF_CORE_READ((struct pt_regs___sockaccel *)bpf_task_pt_regs(task), orig_ax);
+	nr = syscall_of(task);
 	if (!c->id)
 		c->id = process_id(task);
 	// io_uring splices in its workers, whose registers tell nothing.
 	if (nr == NR_SPLICE || nr == NR_SENDFILE || (task->flags & PF_IO_WORKER)) {
-		if (c->why != WHY_SPLICE) {
-			c->why = WHY_SPLICE;
-			bar(c, EVIDENCE_SPLICE, WHY_SPLICE);
-		}
+		bar_splicer(c);
 		return 0;
 	}
 	// One connection's word counts reads_needed times; then it is silent.

@@ -18,6 +18,10 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define O_NONBLOCK 04000
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define MAY_READ 4
+#define FIONREAD 0x541b
 #define SEND_SHUTDOWN 2
 #define SOCK_RCVBUF_LOCK 2
 #define SOL_SOCKET 1
@@ -33,6 +37,7 @@
 #define ENOMEM 12
 #define EBUSY 16
 #define EEXIST 17
+#define EINVAL 22
 #define EOPNOTSUPP 95
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
@@ -102,8 +107,13 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 } CORE;
 
+struct inode {
+	unsigned short i_mode;
+} CORE;
+
 struct file {
 	unsigned int f_flags;
+	struct inode *f_inode;
 } CORE;
 
 struct socket {
@@ -111,7 +121,7 @@ struct socket {
 	struct sock *sk;
 } CORE;
 
-enum sock_flags { SOCK_KEEPOPEN = 1, SOCK_ZEROCOPY = 2 };
+enum sock_flags { SOCK_DONE = 0, SOCK_KEEPOPEN = 1, SOCK_ZEROCOPY = 2 };
 
 struct sock_backlog {
 	struct atomic_like rmem_alloc;
@@ -175,6 +185,16 @@ struct sk_psock {
 	struct list_head ingress_msg;
 	/* Since 6.12.75, 6.18.44 and 7.0: bytes in ingress_msg. */
 	__u32 msg_tot_len;
+} CORE;
+
+struct sk_msg_sg {
+	__u32 size;
+} CORE;
+
+/* What is queued is of one message what is left of it. */
+struct sk_msg {
+	struct sk_msg_sg sg;
+	struct list_head list;
 } CORE;
 
 struct pt_regs___sockaccel {

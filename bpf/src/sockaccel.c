@@ -2,6 +2,8 @@
 #include "sockops.c"
 #include "verdict.c"
 #include "evidence.c"
+#include "guard.c"
+#include "fionread.c"
 #include "adopt.c"
 #include "setsockopt.c"
 #include "control.c"

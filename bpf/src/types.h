@@ -92,6 +92,7 @@ struct conn {
 	__u8 leaving;
 	__u8 mptcp;	   // a listener of Multipath TCP, or accepted by one
 	__u8 stuck;	   // visits without progress of a reader with unread bytes
+	__u8 spliced;	   // its reader has spliced, or tried to: it stays on TCP
 	__u32 seen;	   // copied_seq at the last visit
 	// The outgoing queue's accounting, see queue.h.
 	__u32 credit_bytes;

@@ -42,7 +42,7 @@ func enableCommand(e env) *cli.Command {
 		Name:  "enable",
 		Usage: "accelerate local TCP connections",
 		Description: `Examples:
-   sockaccel enable --accept-risk splice
+   sockaccel enable
    sockaccel enable --cgroup system.slice --exclude-port 22
    sockaccel enable --cgroup /sys/fs/cgroup/web --port 80,8000-8010`,
 		Flags: enableFlags(),
@@ -93,9 +93,9 @@ func enableOptions(c *cli.Context, e env) (engine.Options, error) {
 		o.NoAdopt = &noAdopt
 	}
 	switch guard := c.String("splice-guard"); guard {
-	case "auto", "evidence":
-	case "guard":
-		return o, errors.New("--splice-guard guard: not available in this version: use auto or evidence")
+	case "auto":
+	case state.GuardOn, state.GuardEvidence:
+		o.SpliceGuard = guard
 	default:
 		return o, usagef("--splice-guard %q: must be auto, guard or evidence", guard)
 	}

@@ -23,7 +23,7 @@ func runCommand(e env) *cli.Command {
 		Description: `Takes the flags of enable. When it ends, connections return to TCP within
    seconds; the next run or enable takes them over, disable removes everything.
    Examples:
-      sockaccel run --accept-risk splice
+      sockaccel run
       sockaccel -v run --cgroup system.slice --exclude-port 22`,
 		Flags:  enableFlags(),
 		Action: func(c *cli.Context) error { return runForeground(c, e) },

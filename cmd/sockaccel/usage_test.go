@@ -61,11 +61,6 @@ func harmless(args []string) []string {
 	return safe
 }
 
-// The guard is a word that exists, and a thing that does not yet.
-func TestSpliceGuardNotAvailable(t *testing.T) {
-	inProcess(harmless([]string{"enable", "--splice-guard", "guard"})...).refused(t, 1, "--splice-guard guard", "evidence")
-}
-
 func TestVersion(t *testing.T) {
 	r := inProcess("version")
 	if r.code != 0 || r.stderr != "" || !strings.HasPrefix(r.stdout, "sockaccel "+version+" (go") || strings.Count(r.stdout, "\n") != 1 {

@@ -118,9 +118,7 @@ func (e *examination) missing(t test) *finding {
 func (e *examination) report() *Report {
 	r := &Report{Safe: true, AcceptRisk: []string{}, Checks: e.checks}
 	if found, err := e.probe(); err == nil {
-		for _, risk := range engine.Risks(found) {
-			r.AcceptRisk = append(r.AcceptRisk, risk.Name)
-		}
+		r.AcceptRisk = engine.RiskNames(found)
 	}
 	r.Safe = !slices.ContainsFunc(r.Checks, r.endangers)
 	return r

@@ -55,6 +55,9 @@ func tryFIONREAD(_ context.Context, e *examination) finding {
 	if found.FIONREAD == probe.FIONREADRight {
 		return good("counts redirected bytes and TCP's")
 	}
+	if found.Correction {
+		return good("%s bytes, which is corrected", found.FIONREAD)
+	}
 	return finding{
 		result: Broken, means: found.FIONREAD + ": who trusts it, as nginx, can hang",
 		do: "--accept-risk fionread, or keep such programs out", risk: engine.RiskFIONREAD,
@@ -68,8 +71,14 @@ func tryPrograms(_ context.Context, e *examination) finding {
 	if err != nil {
 		return lacking(fmt.Errorf("use a sockhash: %w", err), "the kernel needs CONFIG_BPF_STREAM_PARSER=y")
 	}
+	guard := state.GuardEvidence
+	if found.Guard {
+		guard = state.GuardOn
+	}
 	spec, err := state.Spec(state.Config{
-		Meta:     state.Meta{MaxConnections: 1},
+		Meta: state.Meta{
+			MaxConnections: 1, SpliceGuard: guard, FIONREADCorrected: found.Correction,
+		},
 		BlindTCP: found.FIONREAD == probe.FIONREADBlindTCP, RmemCharged: found.RmemCharged,
 	})
 	if err != nil {

@@ -16,7 +16,6 @@ import (
 	"github.com/sockaccel/sockaccel/bench/sandbox"
 	"github.com/sockaccel/sockaccel/bpf"
 	"github.com/sockaccel/sockaccel/internal/engine"
-	"github.com/sockaccel/sockaccel/internal/probe"
 	"github.com/sockaccel/sockaccel/internal/state"
 )
 
@@ -28,7 +27,7 @@ func tryCgroupHooks(_ context.Context, e *examination) finding {
 	}
 	box, err := sandbox.New(sandbox.Options{
 		Name: "sockaccel-doctor", Root: e.root, Parent: "/", BPFFS: filepath.Dir(e.o.StateDir),
-		Version: e.o.Version, Exe: e.o.Exe, Risks: risks(found), Notice: e.o.Notice,
+		Version: e.o.Version, Exe: e.o.Exe, Risks: engine.RiskNames(found), Notice: e.o.Notice,
 	})
 	var on *sandbox.AcceleratedError
 	if errors.As(err, &on) {
@@ -49,13 +48,6 @@ func tryCgroupHooks(_ context.Context, e *examination) finding {
 		}
 	}
 	return good("sock_ops and setsockopt programs attach to a cgroup")
-}
-
-func risks(found probe.Result) (names []string) {
-	for _, risk := range engine.Risks(found) {
-		names = append(names, risk.Name)
-	}
-	return names
 }
 
 // ward is acceleration that is on, and who uses it.

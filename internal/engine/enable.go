@@ -22,9 +22,6 @@ import (
 // DefaultMaxConnections is the capacity where none is asked for.
 const DefaultMaxConnections = 65536
 
-// spliceGuard is how splicing readers are kept out: by what was seen of them.
-const spliceGuard = "evidence"
-
 // firstLook is how long enable waits for the first pass.
 const firstLook = 2 * time.Second
 
@@ -36,6 +33,7 @@ type Options struct {
 	Filters        *filter.Set     // nil: leave as they are
 	MaxConnections uint32          // 0: as it is, or DefaultMaxConnections
 	NoAdopt        *bool           // nil: as it is, or false
+	SpliceGuard    string          // state.GuardOn or state.GuardEvidence; "": the strongest that loads
 	AcceptedRisks  []string        // see ParseRisks
 }
 
@@ -71,7 +69,7 @@ func Enable(ctx context.Context, o Options, nurse func(context.Context, *state.S
 	if err := nurse(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := s.AttachEvidence(); err != nil {
+	if err := s.AttachTracing(); err != nil {
 		return nil, err
 	}
 	if err := addScopes(s, o.Scopes); err != nil {
@@ -105,13 +103,18 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 	if err != nil {
 		return nil, false, err
 	}
+	guard, err := chooseGuard(o.SpliceGuard, &found)
+	if err != nil {
+		return nil, false, err
+	}
 	if err := checkRisks(found, o.AcceptedRisks); err != nil {
 		return nil, false, err
 	}
 	s, err = state.Create(o.StateDir, state.Config{
 		Meta: state.Meta{
 			Version: o.Version, Since: time.Now().UTC().Truncate(time.Second),
-			AcceptedRisks: o.AcceptedRisks, SpliceGuard: spliceGuard, FIONREAD: found.FIONREAD,
+			AcceptedRisks: o.AcceptedRisks, SpliceGuard: guard,
+			FIONREAD: found.FIONREAD, FIONREADCorrected: found.Correction,
 			MaxConnections: cmp.Or(o.MaxConnections, DefaultMaxConnections),
 			NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
 			Scopes:         []cgroup.Cgroup{},
@@ -136,16 +139,39 @@ func amend(s *state.State, o Options) error {
 		return fmt.Errorf("enabled already with --max-connections %d and --no-adopt=%t: run sockaccel disable first to change them",
 			meta.MaxConnections, meta.NoAdopt)
 	}
+	if o.SpliceGuard != "" && o.SpliceGuard != meta.SpliceGuard {
+		return fmt.Errorf("enabled already with --splice-guard %s: run sockaccel disable first to change it", meta.SpliceGuard)
+	}
 	risks := append(slices.Clone(meta.AcceptedRisks), o.AcceptedRisks...)
 	slices.Sort(risks)
 	risks = slices.Compact(risks)
-	if err := checkRisks(probe.Result{FIONREAD: meta.FIONREAD}, risks); err != nil {
+	found := probe.Result{
+		FIONREAD: meta.FIONREAD, Correction: meta.FIONREADCorrected, Guard: meta.SpliceGuard == state.GuardOn,
+	}
+	if err := checkRisks(found, risks); err != nil {
 		return err
 	}
 	if slices.Equal(risks, meta.AcceptedRisks) {
 		return nil
 	}
 	return s.Update(func(m *state.Meta) { m.AcceptedRisks = risks })
+}
+
+// chooseGuard takes the strongest level that loads, or what was asked for, and
+// corrects in found what that leaves open.
+func chooseGuard(want string, found *probe.Result) (string, error) {
+	switch want {
+	case state.GuardOn:
+		if !found.Guard {
+			return "", fmt.Errorf("--splice-guard guard: this kernel refuses it (%w): use auto or evidence", found.Refused)
+		}
+	case state.GuardEvidence:
+		found.Guard = false
+	}
+	if found.Guard {
+		return state.GuardOn, nil
+	}
+	return state.GuardEvidence, nil
 }
 
 func setFilters(s *state.State, set *filter.Set) error {

@@ -37,11 +37,23 @@ type Risk struct{ Name, Reason string }
 
 // Risks are those that enabling demands to be accepted, by name.
 func Risks(found probe.Result) (risks []Risk) {
-	if found.FIONREAD != probe.FIONREADRight {
+	if found.FIONREAD != probe.FIONREADRight && !found.Correction {
 		risks = append(risks, Risk{RiskFIONREAD,
 			"FIONREAD is " + found.FIONREAD + " bytes here: a program that trusts it can stop reading"})
 	}
-	return append(risks, Risk{RiskSplice, "a program that reads with recv first and splices later can hang"})
+	if !found.Guard {
+		risks = append(risks, Risk{RiskSplice, "a program that reads with recv first and splices later can hang"})
+	}
+	return risks
+}
+
+// RiskNames are the names of Risks, never nil.
+func RiskNames(found probe.Result) []string {
+	names := []string{}
+	for _, risk := range Risks(found) {
+		names = append(names, risk.Name)
+	}
+	return names
 }
 
 // checkRisks refuses what this kernel cannot exclude and nobody accepted.

@@ -3,6 +3,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/sockaccel/sockaccel/bpf"
 )
 
 // How FIONREAD behaves on a socket in a sockhash.
@@ -29,11 +32,17 @@ type Result struct {
 	FIONREAD string
 	// RmemCharged: redirected bytes count in the receive buffer.
 	RmemCharged bool
+	// Guard: the splice guard loads and attaches.
+	Guard bool
+	// Correction: FIONREAD is wrong, and what corrects it loads and attaches.
+	Correction bool
+	// Refused is why Guard or Correction is false.
+	Refused error
 }
 
 const message = "probe"
 
-// Run tries. It takes a few milliseconds and leaves nothing behind.
+// Run tries. It takes some milliseconds and leaves nothing behind.
 func Run() (Result, error) {
 	var r Result
 	tcp, err := try(asm.Instructions{
@@ -54,6 +63,13 @@ func Run() (Result, error) {
 		r.FIONREAD = FIONREADBlindQueue
 	default:
 		r.FIONREAD = FIONREADRight
+	}
+	r.Refused = allowed(bpf.SpliceGuard)
+	r.Guard = r.Refused == nil
+	if r.FIONREAD != FIONREADRight {
+		refused := allowed(bpf.FIONREADCorrection)
+		r.Correction = refused == nil
+		r.Refused = cmp.Or(r.Refused, refused)
 	}
 	return r, nil
 }

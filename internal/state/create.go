@@ -97,6 +97,11 @@ func Spec(cfg Config) (*ebpf.CollectionSpec, error) {
 			return nil, fmt.Errorf("configure programs: %s: %w", name, err)
 		}
 	}
+	for name := range spec.Programs {
+		if !cfg.Meta.has(name) {
+			delete(spec.Programs, name)
+		}
+	}
 	return spec, nil
 }
 
@@ -105,11 +110,17 @@ func (s *State) load(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	var objs bpf.AccelObjects
-	if err := spec.LoadAndAssign(&objs, nil); err != nil {
+	loaded, err := ebpf.NewCollection(spec)
+	if err != nil {
 		return fmt.Errorf("load programs: %w", err)
 	}
-	s.Maps, s.Progs = objs.AccelMaps, objs.AccelPrograms
+	defer loaded.Close() // what is not taken out of it
+	for name, m := range mapFields(&s.Maps) {
+		*m = loaded.DetachMap(name)
+	}
+	for name, p := range programFields(&s.Progs) {
+		*p = loaded.DetachProgram(name)
+	}
 	if err := s.Maps.Verdicts.Put(uint32(0), s.Progs.SockaccelVerdict); err != nil {
 		return fmt.Errorf("install verdict: %w", err)
 	}
@@ -145,6 +156,9 @@ func (s *State) pin(dir string) error {
 		}
 	}
 	for name, p := range programFields(&s.Progs) {
+		if *p == nil {
+			continue // optional
+		}
 		if err := pin(*p, "progs", name); err != nil {
 			return err
 		}

@@ -79,31 +79,62 @@ func (s *State) DetachScope(id uint64) error {
 	return errors.Join(errs...)
 }
 
-// AttachEvidence starts watching how programs in scope read.
-func (s *State) AttachEvidence() error {
-	path := s.path("links", "evidence")
-	if Exists(path) {
-		return nil
+// tracingHooks are host-wide; the name is that of the pin. The guard comes after
+// what tells it who splices.
+func (s *State) tracingHooks() []struct {
+	name string
+	prog *ebpf.Program // nil where it is optional
+} {
+	return []struct {
+		name string
+		prog *ebpf.Program
+	}{
+		{"fionread", s.Progs.SockaccelFionread},
+		{"splice_begin", s.Progs.SockaccelSpliceBegin},
+		{"splice_end", s.Progs.SockaccelSpliceEnd},
+		{"guard", s.Progs.SockaccelGuard},
+		{evidence, s.Progs.SockaccelEvidence},
 	}
-	l, err := link.AttachTracing(link.TracingOptions{Program: s.Progs.SockaccelEvidence})
-	if err != nil {
-		return fmt.Errorf("attach to tcp_rcv_space_adjust: %w", err)
-	}
-	if err := errors.Join(pinLink(l, path), l.Close()); err != nil {
-		return fmt.Errorf("attach to tcp_rcv_space_adjust: %w", err)
+}
+
+// evidence is the one tracing hook that does not protect what is queued.
+const evidence = "evidence"
+
+// AttachTracing starts watching, and guarding, how programs in scope read. What
+// is attached already stays.
+func (s *State) AttachTracing() error {
+	for _, hook := range s.tracingHooks() {
+		path := s.path("links", hook.name)
+		if hook.prog == nil || Exists(path) {
+			continue
+		}
+		l, err := link.AttachTracing(link.TracingOptions{Program: hook.prog})
+		if err != nil {
+			return fmt.Errorf("attach %s: %w", hook.name, err)
+		}
+		if err := errors.Join(pinLink(l, path), l.Close()); err != nil {
+			return fmt.Errorf("attach %s: %w", hook.name, err)
+		}
 	}
 	return nil
 }
 
-// DetachAll removes every link: nothing new starts after it.
+// DetachAll removes every link but those that protect what is queued: nothing new
+// starts after it. Remove removes the rest.
 func (s *State) DetachAll() error {
 	entries, err := os.ReadDir(s.path("links"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("detach: %w", err)
 	}
+	stays := make(map[string]bool)
+	for _, hook := range s.tracingHooks() {
+		stays[hook.name] = hook.name != evidence
+	}
 	var errs []error
 	for _, e := range entries {
-		errs = append(errs, removeLink(s.path("links", e.Name())))
+		if !stays[e.Name()] {
+			errs = append(errs, removeLink(s.path("links", e.Name())))
+		}
 	}
 	return errors.Join(errs...)
 }

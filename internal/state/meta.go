@@ -23,16 +23,18 @@ const metaSize = 64 << 10
 // holds no files. One update is one system call: a killed process leaves the
 // old text or the new one.
 type Meta struct {
-	Format         int             `json:"format"`
-	Version        string          `json:"version"`
-	Since          time.Time       `json:"since"`
-	Scopes         []cgroup.Cgroup `json:"scopes"`
-	Filters        filter.Set      `json:"filters"`
-	AcceptedRisks  []string        `json:"accepted_risks"`
-	SpliceGuard    string          `json:"splice_guard"`
-	FIONREAD       string          `json:"fionread"`
-	MaxConnections uint32          `json:"max_connections"`
-	NoAdopt        bool            `json:"no_adopt"`
+	Format        int             `json:"format"`
+	Version       string          `json:"version"`
+	Since         time.Time       `json:"since"`
+	Scopes        []cgroup.Cgroup `json:"scopes"`
+	Filters       filter.Set      `json:"filters"`
+	AcceptedRisks []string        `json:"accepted_risks"`
+	SpliceGuard   string          `json:"splice_guard"`
+	FIONREAD      string          `json:"fionread"`
+	// FIONREADCorrected: what FIONREAD does not count is added.
+	FIONREADCorrected bool   `json:"fionread_corrected"`
+	MaxConnections    uint32 `json:"max_connections"`
+	NoAdopt           bool   `json:"no_adopt"`
 }
 
 func metaSpec() *ebpf.MapSpec {

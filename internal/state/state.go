@@ -96,6 +96,9 @@ func (s *State) open() error {
 		}
 	}
 	for name, p := range programFields(&s.Progs) {
+		if !meta.has(name) {
+			continue
+		}
 		if *p, err = ebpf.LoadPinnedProgram(s.path("progs", name), nil); err != nil {
 			return s.damaged(err)
 		}

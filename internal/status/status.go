@@ -13,16 +13,18 @@ import (
 
 // Status of one state directory.
 type Status struct {
-	Enabled       bool       `json:"enabled"`
-	StateDir      string     `json:"state_dir"`
-	Version       string     `json:"version"`
-	Since         *time.Time `json:"since"`
-	Sidecar       Sidecar    `json:"sidecar"`
-	SpliceGuard   string     `json:"splice_guard"`
-	FIONREAD      string     `json:"fionread"`
-	AcceptedRisks []string   `json:"accepted_risks"`
-	Scopes        []Scope    `json:"scopes"`
-	Filters       filter.Set `json:"filters"`
+	Enabled     bool       `json:"enabled"`
+	StateDir    string     `json:"state_dir"`
+	Version     string     `json:"version"`
+	Since       *time.Time `json:"since"`
+	Sidecar     Sidecar    `json:"sidecar"`
+	SpliceGuard string     `json:"splice_guard"`
+	FIONREAD    string     `json:"fionread"`
+	// FIONREADCorrected: what FIONREAD does not count on this kernel is added.
+	FIONREADCorrected bool       `json:"fionread_corrected"`
+	AcceptedRisks     []string   `json:"accepted_risks"`
+	Scopes            []Scope    `json:"scopes"`
+	Filters           filter.Set `json:"filters"`
 
 	Connections    Connections    `json:"connections"`
 	Messages       Paths          `json:"messages"`
@@ -115,6 +117,7 @@ func (st *Status) describe(s *state.State) error {
 	}
 	st.Version, st.Since = meta.Version, &meta.Since
 	st.SpliceGuard, st.FIONREAD, st.AcceptedRisks = meta.SpliceGuard, meta.FIONREAD, meta.AcceptedRisks
+	st.FIONREADCorrected = meta.FIONREADCorrected
 	st.Filters = meta.Filters
 	st.Connections.MaxConnections = meta.MaxConnections
 	st.Sidecar = Sidecar{

@@ -26,7 +26,7 @@ func (st *Status) WriteText(w io.Writer) error {
 		row("sidecar", "NOT RUNNING: everything stays on TCP; start it with sockaccel enable")
 	}
 	row("splice guard", "%s", st.SpliceGuard)
-	row("FIONREAD", "%s", st.FIONREAD)
+	row("FIONREAD", "%s%s", st.FIONREAD, corrected[st.FIONREADCorrected])
 	row("accepted risks", "%s", orNone(strings.Join(st.AcceptedRisks, ", ")))
 	for _, scope := range st.Scopes {
 		note := ""
@@ -53,6 +53,8 @@ func (st *Status) WriteText(w io.Writer) error {
 	})
 	return t.Flush()
 }
+
+var corrected = map[bool]string{true: ", corrected"}
 
 type count struct {
 	name string

@@ -38,6 +38,14 @@ var (
 	opSplice = op("splice", func(x ioArgs) ([]byte, error) {
 		return spliceFrom(x.FD, x.N, x.Flags)
 	})
+	opSpliceUring = op("splice by io_uring", func(x ioArgs) ([]byte, error) {
+		return spliceUring(x.FD, x.N, uint8(x.Flags))
+	})
+	opRead = op("read", func(x ioArgs) ([]byte, error) {
+		p := make([]byte, x.N)
+		n, err := unix.Read(x.FD, p)
+		return p[:max(n, 0)], err
+	})
 )
 
 // Send is one call of send(2).
@@ -75,6 +83,19 @@ func (a *Agent) Splice(fd, n int, nonblock bool) ([]byte, error) {
 		flags = unix.SPLICE_F_NONBLOCK
 	}
 	return opSplice.on(a, ioArgs{FD: fd, N: n, Flags: flags})
+}
+
+// Read is one read(2).
+func (a *Agent) Read(fd, n int) ([]byte, error) { return opRead.on(a, ioArgs{FD: fd, N: n}) }
+
+// SpliceUring is Splice by io_uring: in the system call itself, or by one of its
+// worker threads.
+func (a *Agent) SpliceUring(fd, n int, worker bool) ([]byte, error) {
+	flags := 0
+	if worker {
+		flags = sqeAsync
+	}
+	return opSpliceUring.on(a, ioArgs{FD: fd, N: n, Flags: flags})
 }
 
 // grace is what an agent has to report its own timeout.

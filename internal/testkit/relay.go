@@ -6,9 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
-type relayArgs struct{ Addr, Target netip.AddrPort }
+type relayArgs struct {
+	Addr, Target netip.AddrPort
+	Lines        bool
+}
 
 var opRelay = op("relay", func(x relayArgs) (netip.AddrPort, error) {
 	var lc net.ListenConfig
@@ -23,7 +28,12 @@ var opRelay = op("relay", func(x relayArgs) (netip.AddrPort, error) {
 			if err != nil {
 				return
 			}
-			go relay(conn.(*net.TCPConn), x.Target)
+			down := conn.(*net.TCPConn)
+			if x.Lines {
+				go tunnel(down, x.Target)
+			} else {
+				go relay(down, x.Target)
+			}
 		}
 	}()
 	return lis.Addr().(*net.TCPAddr).AddrPort(), nil
@@ -33,7 +43,42 @@ var opRelay = op("relay", func(x relayArgs) (netip.AddrPort, error) {
 // io.Copy between TCP connections, which reads them with splice(2).
 func (a *Agent) MustRelay(tb testing.TB, addr, target netip.AddrPort) (bound netip.AddrPort) {
 	tb.Helper()
-	return Must(opRelay.on(a, relayArgs{addr, target}))(tb)
+	return Must(opRelay.on(a, relayArgs{addr, target, false}))(tb)
+}
+
+// MustTunnel starts a proxy that reads before it splices, as one for CONNECT and
+// WebSocket does: it answers each message with the same, until "tunnel", behind
+// which it waits for data, and copies both ways.
+func (a *Agent) MustTunnel(tb testing.TB, addr, target netip.AddrPort) (bound netip.AddrPort) {
+	tb.Helper()
+	return Must(opRelay.on(a, relayArgs{addr, target, true}))(tb)
+}
+
+func tunnel(down *net.TCPConn, target netip.AddrPort) {
+	defer down.Close()
+	const word = "tunnel"
+	for buf := make([]byte, len(word)); ; {
+		if _, err := io.ReadFull(down, buf); err != nil {
+			return
+		}
+		if string(buf) == word {
+			break
+		}
+		if _, err := down.Write(buf); err != nil {
+			return
+		}
+	}
+	raw, err := down.SyscallConn()
+	if err != nil {
+		return
+	}
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK)
+		return n > 0 || err != unix.EAGAIN
+	})
+	if err == nil {
+		relay(down, target)
+	}
 }
 
 func relay(down *net.TCPConn, target netip.AddrPort) {

@@ -12,8 +12,8 @@ import (
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
-// requireFIONREAD skips where FIONREAD is blind to redirected bytes: what its
-// users do there is the risk that was accepted by name.
+// requireFIONREAD skips where FIONREAD is blind to redirected bytes, and not
+// corrected: what its users do there is the risk that was accepted by name.
 func requireFIONREAD(tb testing.TB) {
 	tb.Helper()
 	testkit.RequireRoot(tb)
@@ -21,8 +21,8 @@ func requireFIONREAD(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if found.FIONREAD == probe.FIONREADBlindQueue {
-		tb.Skip("FIONREAD of this kernel is " + found.FIONREAD + " bytes: the accepted risk")
+	if found.FIONREAD == probe.FIONREADBlindQueue && !found.Correction {
+		tb.Skipf("FIONREAD of this kernel is %s bytes, and not corrected (%v): the accepted risk", found.FIONREAD, found.Refused)
 	}
 }
 
