@@ -80,6 +80,9 @@ func (s *wrkSummary) measurement(connections, bodySize int) (record.Measurement,
 func (s *wrkSummary) measured(connections int) (map[int64]int64, error) {
 	counts := make(map[int64]int64, len(s.Latency))
 	for _, l := range s.Latency {
+		if l[0] < 0 || l[1] < 0 {
+			return nil, fmt.Errorf("wrk: %d times %d µs is no latency", l[1], l[0])
+		}
 		counts[l[0]] = l[1]
 	}
 	if rounds := s.Requests / int64(connections); rounds > 0 {
@@ -87,16 +90,18 @@ func (s *wrkSummary) measured(connections int) (map[int64]int64, error) {
 		// From the longest on: nothing was added to that one.
 		for i := len(s.Latency) - 1; i >= 0 && expected > 0; i-- {
 			latency := s.Latency[i][0]
-			for added := latency - expected; added > expected; added -= expected {
-				counts[added] -= counts[latency]
+			n := counts[latency]
+			for added := latency - expected; n > 0 && added > expected; added -= expected {
+				// At once: in damaged output it would go on for years.
+				if counts[added] < n {
+					return nil, fmt.Errorf("wrk: can not undo its correction of latencies: %d times %d µs, not %d", counts[added], added, n)
+				}
+				counts[added] -= n
 			}
 		}
 	}
 	recorded := int64(0)
-	for µs, n := range counts {
-		if n < 0 {
-			return nil, fmt.Errorf("wrk: can not undo its correction of latencies: %d times %d µs", n, µs)
-		}
+	for _, n := range counts {
 		recorded += n
 	}
 	if answered := s.Requests - s.Errors.Timeout; recorded != answered {

@@ -48,12 +48,8 @@ func OfPID(root string, pid int) (Cgroup, error) {
 // Both it and the mount's root are relative to our cgroup namespace; what lies
 // above that ("/..") has no names here, so it cannot be mapped.
 func underMount(m *mountinfo.Info, group string) (string, bool) {
-	if !strings.HasPrefix(group, "/") || above(group) || above(m.Root) || !below(group, m.Root) {
+	if !filepath.IsAbs(group) || group != filepath.Clean(group) || !below(group, m.Root) {
 		return "", false
 	}
 	return filepath.Join(m.Mountpoint, strings.TrimPrefix(group, m.Root)), true
-}
-
-func above(group string) bool {
-	return group == "/.." || strings.HasPrefix(group, "/../")
 }

@@ -8,6 +8,8 @@
 package filter
 
 import (
+	"encoding/json"
+	"errors"
 	"net/netip"
 	"slices"
 )
@@ -19,6 +21,22 @@ type Set struct {
 	ExcludePorts []PortRange    `json:"exclude_ports"`
 	CIDRs        []netip.Prefix `json:"cidrs"`
 	ExcludeCIDRs []netip.Prefix `json:"exclude_cidrs"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It refuses what no parser of this
+// package returns: JSON has null for anything, and "" for a network.
+func (s *Set) UnmarshalJSON(text []byte) error {
+	type plain Set // without this method
+	if err := json.Unmarshal(text, (*plain)(s)); err != nil {
+		return err
+	}
+	noPort := func(r PortRange) bool { return r == PortRange{} }
+	noNetwork := func(p netip.Prefix) bool { return !p.IsValid() }
+	if slices.ContainsFunc(s.Ports, noPort) || slices.ContainsFunc(s.ExcludePorts, noPort) ||
+		slices.ContainsFunc(s.CIDRs, noNetwork) || slices.ContainsFunc(s.ExcludeCIDRs, noNetwork) {
+		return errors.New("filter with an empty port or network")
+	}
+	return nil
 }
 
 // Normalize returns the one sorted, shortest Set that means the same, with

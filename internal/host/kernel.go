@@ -81,18 +81,18 @@ func TotalMemory() uint64 {
 // of the connection that carries it. Where it cannot be read it is the kernel's
 // default.
 func TCPReceiveBufferMax() uint64 {
-	const fallback = 6 << 20
 	text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_rmem")
-	if err != nil {
-		return fallback
+	if n, ok := lastOfThree(string(text)); err == nil && ok {
+		return n
 	}
-	fields := strings.Fields(string(text))
+	return 6 << 20
+}
+
+func lastOfThree(text string) (uint64, bool) {
+	fields := strings.Fields(text)
 	if len(fields) != 3 {
-		return fallback
+		return 0, false
 	}
 	n, err := strconv.ParseUint(fields[2], 10, 64)
-	if err != nil {
-		return fallback
-	}
-	return n
+	return n, err == nil && n > 0
 }

@@ -65,6 +65,11 @@ func readMeta(m *ebpf.Map) (*Meta, error) {
 	if err := m.Lookup(uint32(0), value); err != nil {
 		return nil, fmt.Errorf("read state: %w", err)
 	}
+	return parseMeta(value)
+}
+
+// parseMeta reads the value of the map: JSON, and zeros behind it.
+func parseMeta(value []byte) (*Meta, error) {
 	meta := new(Meta)
 	if err := json.Unmarshal(bytes.TrimRight(value, "\x00"), meta); err != nil {
 		return nil, fmt.Errorf("read state: %w", err)
