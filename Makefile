@@ -53,7 +53,7 @@ lint: ## gofmt, go vet, the syntax of the scripts
 	@out=$$(gofmt -l .) && if [ -n "$$out" ]; then echo "not formatted by gofmt:" $$out >&2; exit 1; fi
 	$(GO) vet ./...
 	@if grep -q 'honnef.co/go/tools/cmd/staticcheck' go.mod; then set -x; $(GO) tool staticcheck ./...; fi
-	@for script in scripts/setup scripts/test-kernels .ci/run; do bash -n $$script || exit 1; done
+	@for script in scripts/setup scripts/test-kernels scripts/fuzz .ci/run; do bash -n $$script || exit 1; done
 	@sh -n scripts/vm-init
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck -S warning scripts/* .ci/run; fi
 
@@ -72,6 +72,22 @@ test-kernels: ## run the tests in VMs with other kernels (KERNEL=6.1 or KERNEL=6
 	@scripts/setup kernels
 	@$(MAKE) --no-print-directory build
 	VM_PACKAGES='$(VM_PACKAGES)' scripts/test-kernels $(KERNEL) -- $(ARGS)
+
+# How long each target is fuzzed.
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## fuzz everything that parses, FUZZTIME=30s for each target
+	GO='$(GO)' scripts/fuzz '$(FUZZTIME)' $(ARGS)
+
+# How long make soak runs, and the seed of its chaos (0 draws one).
+MINUTES ?= 1
+SEED ?= 0
+
+.PHONY: soak
+soak: need-root ## all traffic at once with toggling, kills and full maps, for MINUTES=1, as root
+	@scripts/setup test
+	$(GO) test -count=1 -timeout $$(($(MINUTES) + 20))m -v -run Soak $(ARGS) ./test/soak -args -minutes $(MINUTES) -seed $(SEED)
 
 .PHONY: demo
 demo: need-root ## show what sockaccel does on this machine, as root

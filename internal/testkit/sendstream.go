@@ -25,7 +25,8 @@ type SendOptions struct {
 // StreamStats says what a reader or writer has done, also when it failed.
 type StreamStats struct {
 	Bytes, Calls int64
-	Waits        int64 // how often it had to wait for readiness
+	Waits        int64         // how often it had to wait for readiness
+	Gap          time.Duration // the longest time without progress between the first and the last
 	EOF          bool
 }
 
@@ -62,6 +63,7 @@ type watch struct {
 	bytes, calls, waits atomic.Int64
 	eof                 atomic.Bool
 	last                atomic.Int64 // time of the last progress, Unix ns
+	gap                 atomic.Int64 // ns
 }
 
 // lateness is what an operation that looks at its deadline may exceed it by.
@@ -80,7 +82,7 @@ func watched(timeout time.Duration, fn func(*watch) error) (StreamStats, error) 
 	case <-time.After(timeout + lateness):
 		err = fmt.Errorf("blocked in a system call: %w", os.ErrDeadlineExceeded)
 	}
-	stats := StreamStats{Bytes: w.bytes.Load(), Calls: w.calls.Load(), Waits: w.waits.Load(), EOF: w.eof.Load()}
+	stats := StreamStats{Bytes: w.bytes.Load(), Calls: w.calls.Load(), Waits: w.waits.Load(), Gap: time.Duration(w.gap.Load()), EOF: w.eof.Load()}
 	if err != nil {
 		since := time.Since(time.Unix(0, w.last.Load())).Round(time.Millisecond)
 		err = fmt.Errorf("after %d bytes in %d calls, last progress %v ago: %w", stats.Bytes, stats.Calls, since, err)
@@ -89,9 +91,11 @@ func watched(timeout time.Duration, fn func(*watch) error) (StreamStats, error) 
 }
 
 func (w *watch) progress(n int) {
+	now := time.Now().UnixNano()
+	if last := w.last.Swap(now); w.calls.Add(1) > 1 {
+		w.gap.Store(max(w.gap.Load(), now-last))
+	}
 	w.bytes.Add(int64(n))
-	w.calls.Add(1)
-	w.last.Store(time.Now().UnixNano())
 }
 
 func (w *watch) expired() bool { return time.Now().After(w.deadline) }
