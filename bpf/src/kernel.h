@@ -134,6 +134,7 @@ struct sock {
 	__u8 sk_userlocks : 4;
 	__u8 sk_shutdown;
 	int sk_rcvbuf;
+	int sk_sndbuf;
 	int sk_rcvlowat;
 	struct socket *sk_socket;
 	void *sk_user_data;

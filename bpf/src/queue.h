@@ -39,13 +39,23 @@ static __always_inline bool charge(struct pair_end *end, __u64 want)
 // are charged to a fixed one and exceed it would make TCP drop what follows the
 // hand-over and, its window shut, ignore the acknowledgements of what the reader
 // itself sends: half of it is left to TCP.
+//
+// Another one grows when TCP looks at the first segment, but while its owner is
+// reading that waits in the backlog, which takes none where more is charged than
+// this (tcp_add_backlog): it would be lost, and the stream stand still for the
+// sender's retransmission timeout, doubled each time that the owner is at it.
 static __always_inline __u64 byte_limit(__u64 sk)
 {
 	struct sock *peer = (struct sock *)sk;
+	__u64 rcvbuf, sndbuf;
 
-	if (!rmem_charged || !(BPF_CORE_READ_BITFIELD_PROBED(peer, sk_userlocks) & SOCK_RCVBUF_LOCK))
+	if (!rmem_charged)
 		return limit_bytes;
-	return smaller((__u32)FIELD(sk, sock, sk_rcvbuf) / 2, limit_bytes);
+	rcvbuf = (__u32)FIELD(sk, sock, sk_rcvbuf);
+	if (BPF_CORE_READ_BITFIELD_PROBED(peer, sk_userlocks) & SOCK_RCVBUF_LOCK)
+		return smaller(rcvbuf / 2, limit_bytes);
+	sndbuf = (__u32)FIELD(sk, sock, sk_sndbuf);
+	return smaller(2 * rcvbuf + sndbuf / 2, limit_bytes);
 }
 
 // Looks at the peer's queue and buys credit; false when this message of size
@@ -69,7 +79,7 @@ static __always_inline bool buy_credit(struct conn *c, struct pair *p, __u32 siz
 	}
 	msgs = c->sent_msgs - c->base_msgs;
 	limit = byte_limit(c->peer_sk);
-	// An empty queue takes a message of any size, but in a fixed buffer.
+	// An empty queue takes a message of any size, if the buffer allows the most.
 	if ((queued || limit < limit_bytes) && queued + size > limit)
 		return false;
 	if (queued && msgs >= limit_msgs)
