@@ -3,22 +3,18 @@ package apps_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
-
-// httpClientEnv marks a process as the HTTP client: an ordinary program of
-// Go's net/http, in the cgroup, that does one job after another.
-const httpClientEnv = "SOCKACCEL_TEST_HTTP_CLIENT"
 
 // job is a number of requests for the same content.
 type job struct {
@@ -30,6 +26,7 @@ type job struct {
 	Concurrency int
 	Pause       time.Duration // of the reader, in the middle of a response
 	NoKeepalive bool
+	Protocol    string // as of goServer
 	Timeout     time.Duration
 }
 
@@ -38,17 +35,17 @@ type jobResult struct {
 	Errors []string
 }
 
-// httpClient is the client process.
+// httpClient is an ordinary program of Go's net/http, in the cgroup, that does
+// one job after another.
 type httpClient struct {
+	cg  *testkit.Cgroup
 	in  *json.Encoder
 	out *json.Decoder
 }
 
 func startClient(tb testing.TB, cg *testkit.Cgroup) *httpClient {
 	tb.Helper()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"sockaccel-test-http-client"}
-	cmd.Env = append(os.Environ(), httpClientEnv+"=1")
+	cmd := program("http-client")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -66,7 +63,7 @@ func startClient(tb testing.TB, cg *testkit.Cgroup) *httpClient {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return &httpClient{json.NewEncoder(in), json.NewDecoder(out)}
+	return &httpClient{cg, json.NewEncoder(in), json.NewDecoder(out)}
 }
 
 // do has a job done; every response was right when it returns.
@@ -77,6 +74,8 @@ func (c *httpClient) do(tb testing.TB, j job) {
 		j.Timeout = time.Minute
 	}
 	var r jobResult
+	// While the connections are still there.
+	defer time.AfterFunc(j.Timeout*9/10, func() { logSockets(tb, c.cg) }).Stop()
 	if err := c.in.Encode(j); err != nil {
 		tb.Fatal(err)
 	}
@@ -93,21 +92,35 @@ func (c *httpClient) do(tb testing.TB, j job) {
 
 func httpClientMain(in io.Reader, out io.Writer) int {
 	jobs, results := json.NewDecoder(in), json.NewEncoder(out)
-	clients := map[bool]*http.Client{}
-	for _, off := range []bool{false, true} {
-		clients[off] = &http.Client{Transport: &http.Transport{
-			MaxIdleConnsPerHost: 1000, DisableKeepAlives: off, DisableCompression: true,
-		}}
-	}
+	kept := map[string]*http.Client{}
 	for {
 		var j job
 		if jobs.Decode(&j) != nil {
 			return 0
 		}
-		if results.Encode(j.run(clients[j.NoKeepalive])) != nil {
+		if kept[j.Protocol] == nil {
+			kept[j.Protocol] = newClient(j.Protocol, false)
+		}
+		client := kept[j.Protocol]
+		if j.NoKeepalive {
+			client = newClient(j.Protocol, true)
+		}
+		if results.Encode(j.run(client)) != nil {
 			return 1
 		}
 	}
+}
+
+func newClient(protocol string, noKeepalive bool) *http.Client {
+	tr := &http.Transport{
+		MaxIdleConnsPerHost: 1000, DisableKeepAlives: noKeepalive, DisableCompression: true,
+		ForceAttemptHTTP2: protocol == overTLS, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}
+	if protocol == cleartext2 {
+		tr.Protocols = new(http.Protocols)
+		tr.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return &http.Client{Transport: tr}
 }
 
 func (j job) run(client *http.Client) jobResult {
@@ -155,6 +168,9 @@ func (j job) request(ctx context.Context, client *http.Client, number int) error
 		return err
 	}
 	defer resp.Body.Close()
+	if major := resp.ProtoMajor; (j.Protocol != "") != (major == 2) {
+		return fmt.Errorf("answered with HTTP/%d", major)
+	}
 	if resp.StatusCode != want {
 		return fmt.Errorf("status %s", resp.Status)
 	}

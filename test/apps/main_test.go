@@ -1,5 +1,6 @@
-// Package apps_test runs real servers and clients inside an accelerated
-// cgroup: nginx as Debian configures it, and wrk.
+// Package apps_test runs other people's servers and clients in a cgroup, each
+// exchange by plain TCP and accelerated: what holds without must hold with.
+// docs/compatibility.md lists the programs and what is claimed of each.
 package apps_test
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -17,20 +19,49 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(httpClientEnv) == "1" {
-		os.Exit(httpClientMain(os.Stdin, os.Stdout))
+	if main, ok := roles[os.Getenv(roleEnv)]; ok {
+		os.Exit(main(os.Args[1:]))
 	}
 	testkit.Main(m)
 }
 
-// requireTool skips the test when a program is not installed.
-func requireTool(tb testing.TB, path string) string {
+// roleEnv makes the test binary, executed again, an ordinary Go program.
+const roleEnv = "SOCKACCEL_TEST_ROLE"
+
+// roles are these programs.
+var roles = map[string]func(args []string) int{
+	"http-client":    func([]string) int { return httpClientMain(os.Stdin, os.Stdout) },
+	"http-server":    goServerMain,
+	"tcp-proxy":      tcpProxyMain,
+	"ws-client":      wsClientMain,
+	"redis-pipeline": redisPipelineMain,
+}
+
+// program is one of the roles, to be started.
+func program(role string, args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "sockaccel-test-" + role
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	return cmd
+}
+
+// requireTool finds a program, or skips the test; where everything is tested
+// it has to be there. The name may be a pattern of a path.
+func requireTool(tb testing.TB, name string) string {
 	tb.Helper()
-	found, err := exec.LookPath(path)
-	if err != nil {
-		tb.Skipf("%s is not installed (Debian has it): %v", path, err)
+	testkit.RequireRoot(tb)
+	if found, err := filepath.Glob(name); err == nil && len(found) > 0 {
+		return found[len(found)-1]
 	}
-	return found
+	found, err := exec.LookPath(name)
+	if err == nil {
+		return found
+	}
+	if os.Getenv("CI") != "" {
+		tb.Fatalf("%s is not installed: scripts/setup apps", name)
+	}
+	tb.Skipf("%s is not installed: install it with scripts/setup apps", name)
+	return ""
 }
 
 // forker starts processes from a thread that lives as long as the test does:
@@ -54,9 +85,11 @@ func startIn(cg *testkit.Cgroup, cmd *exec.Cmd) error {
 		return err
 	}
 	defer dir.Close()
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		UseCgroupFD: true, CgroupFD: int(dir.Fd()), Pdeathsig: syscall.SIGKILL,
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}
+	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	done := make(chan error)
 	forker() <- func() { done <- cmd.Start() }
 	return <-done

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sockaccel/sockaccel/internal/status"
-	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
 const (
@@ -19,10 +18,9 @@ const (
 // site is a load balancer in front of a web server, and a client, all in one
 // cgroup, accelerated or not.
 type site struct {
-	tool     *testkit.Tool
+	*scope
 	lb, web  *nginx
 	client   *httpClient
-	on       bool
 	snapshot *status.Status
 }
 
@@ -37,12 +35,8 @@ var proxies = []struct{ name, config string }{
 
 func newSite(tb testing.TB, on bool) *site {
 	tb.Helper()
-	s := &site{tool: testkit.NewTool(tb), on: on}
-	cg := testkit.NewCgroup(tb)
-	if on {
-		s.tool.Enable(tb, cg)
-	}
-	s.web = startNginx(tb, cg, "", `
+	s := &site{scope: newScope(tb, on)}
+	s.web = startNginx(tb, s.scope, "", `
 		root html;
 		location / { }
 		location /put/ { dav_methods PUT; create_full_put_path on; }`)
@@ -52,8 +46,8 @@ func newSite(tb testing.TB, on bool) *site {
 		upstream := map[bool]string{true: "kept", false: "once"}[len(p.name) >= 9 && p.name[:9] == "keepalive"]
 		locations += fmt.Sprintf("location /%s/ { proxy_pass http://%s/; %s }\n", p.name, upstream, p.config)
 	}
-	s.lb = startNginx(tb, cg, upstreams, locations)
-	s.client = startClient(tb, cg)
+	s.lb = startNginx(tb, s.scope, upstreams, locations)
+	s.client = startClient(tb, s.cg)
 	// A few exchanges for every reader to show how it reads.
 	file := s.web.publish(tb, 1, 1000)
 	for _, p := range proxies {

@@ -27,8 +27,9 @@ const wrkConns = 100
 // depends on what else the machine does.) The rates are for reading only.
 func TestWrk(t *testing.T) {
 	wrk := requireTool(t, "wrk")
-	tool, cg := testkit.NewTool(t), testkit.NewCgroup(t)
-	web := startNginx(t, cg, "", `location / { return 200 "hello from nginx, which answers with some bytes\n"; }`)
+	s := newScope(t, false)
+	tool, cg := s.tool, s.cg
+	web := startNginx(t, s, "", `location / { return 200 "hello from nginx, which answers with some bytes\n"; }`)
 	rates := map[bool][]string{}
 	for range 3 {
 		for _, on := range []bool{false, true} {
