@@ -67,6 +67,12 @@ test: need-root ## run every test, as root
 test-unit: ## run the tests that need no root; the others skip themselves
 	$(GO) test -count=1 -p 1 -timeout 30m $(ARGS) ./...
 
+.PHONY: test-apps
+test-apps: need-root ## run other people's programs in scope, at full length (make test has the short form), as root
+	@scripts/setup apps
+	@$(MAKE) --no-print-directory build
+	SOCKACCEL_APPS=full $(GO) test -count=1 -timeout 30m $(ARGS) ./test/apps
+
 .PHONY: test-kernels
 test-kernels: ## run the tests in VMs with other kernels (KERNEL=6.1 or KERNEL=6.12 for one)
 	@scripts/setup kernels
