@@ -55,8 +55,8 @@ int BPF_PROG(sockaccel_evidence, struct sock *sk)
 		bar(c, EVIDENCE_BLOCKING, WHY_BLOCKING);
 		return 0;
 	}
-	// It was blocking when it connected, and is not any more.
-	if (c->reads == reads_needed && c->role == ACTIVE) {
+	// It was blocking when it connected or was accepted, and is not any more.
+	if (c->reads == reads_needed) {
 		p = bpf_map_lookup_elem(&pairs, &c->key);
 		if (p && p->why == WHY_BLOCKING && !(p->flags & PAIR_FINAL))
 			notify(EVENT_ADOPT, 0);

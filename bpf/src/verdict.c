@@ -197,7 +197,8 @@ int sockaccel_verdict(struct sk_msg_md *msg)
 	}
 	if (!c->checked) {
 		if (peer_blocking(c->peer_sk)) {
-			withdraw(c, WHY_BLOCKING, PAIR_FINAL | BOTH(PAIR_SEAM));
+			// A server may not have come to making it non-blocking.
+			withdraw(c, WHY_BLOCKING, (c->sent_msgs ? PAIR_FINAL : 0) | BOTH(PAIR_SEAM));
 			c->path = PATH_LEFT;
 			return by_tcp(msg, STAY_DRAINING);
 		}

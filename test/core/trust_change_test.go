@@ -161,28 +161,7 @@ func TestTrustAcceptThenNonblock(t *testing.T) {
 	}
 }
 
-// A message between accept and fcntl goes by TCP; the data is right.
-func TestTrustMessageBeforeNonblock(t *testing.T) {
-	s := newTrustScene(t)
-	d := s.since(t)
-	c := s.open(t, false, true)
-	s.client.MustSend(t, c.cfd, []byte("between"))
-	if err := s.server.SetNonblock(c.sfd, true); err != nil {
-		t.Fatal(err)
-	}
-	s.server.MustRecv(t, c.sfd, []byte("between"))
-	c.exchange(t, 10)
-	gone(t, s)
-	st := s.tool.Status(t)
-	if n := d.redirected(st); n != 0 {
-		t.Errorf("%d messages redirected", n)
-	}
-	if n := d.blocking(st); n != 1 {
-		t.Errorf("%d connections counted as blocking, want 1", n)
-	}
-}
-
-// The reverse: accepted non-blocking, blocking before its first read, with
+// Accepted non-blocking, blocking before its first read, with
 // redirected data waiting already.
 func TestTrustAcceptThenBlocking(t *testing.T) {
 	s := newTrustScene(t)

@@ -12,6 +12,10 @@ import (
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
+// leastQueue is what new sockets on loopback may have queued: twice the receive
+// buffer and half of the send buffer, which differs between kernels.
+const leastQueue = 1 << 20
+
 // Invariant I4: a reader that does not read stops its sender, with EAGAIN as
 // TCP does, and at the few megabytes that TCP would also take. What was queued
 // by then arrives in order when it reads again, at every kind of reader: the
@@ -49,8 +53,8 @@ func limit(t *testing.T, s *scene, on bool, size int, mode testkit.ReadMode) {
 		t.Errorf("redirected %d messages, want about %d", got.Redirected, state.LimitMessages)
 	case got.RedirectedBytes > state.LimitBytes:
 		t.Errorf("redirected %d bytes, want at most %d", got.RedirectedBytes, state.LimitBytes)
-	case size >= 256<<10 && got.RedirectedBytes < state.LimitBytes/2:
-		t.Errorf("redirected %d bytes, want about %d", got.RedirectedBytes, state.LimitBytes)
+	case size >= 256<<10 && got.RedirectedBytes < leastQueue:
+		t.Errorf("redirected %d bytes, want at least %d", got.RedirectedBytes, leastQueue)
 	case got.HandedOver != 1 || got.Limit != 1:
 		t.Errorf("want one hand-over for the limit, got %+v", got)
 	}

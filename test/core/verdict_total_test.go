@@ -57,7 +57,7 @@ func TestVerdictTotalLimit(t *testing.T) {
 	cfd, _ := s.connect(t)
 	smallBuffers(t, s, cfd)
 	fillOnce(t, s.client, cfd, 1, piece)
-	if got := s.counts(t).since(before); got.RedirectedBytes < state.LimitBytes/2 {
+	if got := s.counts(t).since(before); got.RedirectedBytes < leastQueue {
 		t.Errorf("a new connection may queue only %d bytes", got.RedirectedBytes)
 	}
 }
