@@ -1,8 +1,7 @@
 package testkit
 
 import (
-	"bytes"
-	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -141,15 +140,11 @@ func (o operation[A, R]) within(a *Agent, arg A, timeout time.Duration) (res R, 
 	return res, nil
 }
 
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(v)
-	return b.Bytes(), err
-}
+// JSON, and not gob, which would compile its types for each message: most of
+// what an emulated processor had to do.
+func encode(v any) ([]byte, error) { return json.Marshal(v) }
 
-func decode(p []byte, v any) error {
-	return gob.NewDecoder(bytes.NewReader(p)).Decode(v)
-}
+func decode(p []byte, v any) error { return json.Unmarshal(p, v) }
 
 // service is the end of the control connection in the agent.
 type service struct{}
