@@ -10,13 +10,14 @@ import (
 // Filters that change again and again under load: what becomes excluded returns
 // to TCP, what becomes included is adopted, and no byte is lost at a change.
 func TestFilterFlip(t *testing.T) {
-	const flips, conns = 20, 10
+	const conns = 10
+	flips := max(testkit.Volume(20), 5)
 	s := newScene(t)
 	s.tool.Enable(t, s.cg)
 	g := s.gauge(t)
 	streams := s.openAt(t, testkit.Loopback, 3)
 	calm := s.openAt(t, testkit.Loopback, conns)
-	done := s.streams(streams, 24<<20)
+	done := s.streams(streams, int64(testkit.Volume(24<<20)))
 	stop, talk := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer close(talk)
@@ -56,7 +57,7 @@ func TestFilterFlip(t *testing.T) {
 	}
 	end := g.counters(t)
 	t.Logf("%d adoptions, %d returns, %d messages redirected, %d by TCP", end.Adopted, end.HandedOver, end.RedirectedMessages, end.TcpMessages)
-	if end.HandedOver < flips*conns || end.Adopted < flips*conns {
+	if want := uint64(flips * conns); end.HandedOver < want || end.Adopted < want {
 		t.Errorf("%d adoptions and %d returns, want at least %d", end.Adopted, end.HandedOver, flips*conns)
 	}
 	if got := s.tool.Status(t).NotAccelerated.Excluded; got < conns {

@@ -10,13 +10,14 @@ import (
 // A client opens many connections at once to a service never seen before: the
 // first cannot be trusted at birth, and are adopted after a few exchanges.
 func TestFreshService(t *testing.T) {
-	const conns, rounds = 100, 4000
+	const conns = 100
+	rounds := int64(max(testkit.Volume(4000), 1000))
 	s := newScene(t)
 	s.tool.Enable(t, s.cg)
 	addr := s.server.MustEcho(t, testkit.Loopback)
 	g := s.gauge(t)
 	load := testkit.Go(func() (testkit.PingPongResult, error) {
-		return s.client.PingPong(testkit.PingPongOptions{Addr: addr, Conns: conns, Rounds: rounds, Seed: 1})
+		return s.client.PingPong(testkit.PingPongOptions{Addr: addr, Conns: conns, Rounds: int(rounds), Seed: 1})
 	})
 
 	if !eventually(patience, func() bool { return testkit.Must(s.server.EchoStats())(t).Messages > 0 }) {
@@ -52,7 +53,7 @@ func TestFreshService(t *testing.T) {
 	if end.RedirectedMessages == mid.RedirectedMessages {
 		t.Error("nothing redirected afterwards")
 	}
-	if end.RedirectedMessages+end.TcpMessages > 2*conns*rounds {
+	if end.RedirectedMessages+end.TcpMessages > uint64(2*conns*rounds) {
 		t.Errorf("counted %d messages redirected and %d by TCP of %d", end.RedirectedMessages, end.TcpMessages, 2*conns*rounds)
 	}
 	// Those that came when trust was there already are accelerated at birth.

@@ -20,11 +20,12 @@ func TestLiving(t *testing.T) {
 }
 
 func testLiving(t *testing.T, s *scene, at netip.AddrPort) {
-	const half, rounds = 100, 10000
+	const half = 100
+	rounds := int64(max(testkit.Volume(10000), 1500))
 	idle := s.openAt(t, at, half)
 	addr := s.server.MustEcho(t, at)
 	busy := testkit.Go(func() (testkit.PingPongResult, error) {
-		return s.client.PingPong(testkit.PingPongOptions{Addr: addr, Conns: half, Rounds: rounds, Seed: 2})
+		return s.client.PingPong(testkit.PingPongOptions{Addr: addr, Conns: half, Rounds: int(rounds), Seed: 2})
 	})
 	if !eventually(patience, func() bool { return testkit.Must(s.server.EchoStats())(t).Conns == half }) {
 		t.Fatal("not all connections are there")

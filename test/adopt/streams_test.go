@@ -55,7 +55,7 @@ func (s *scene) streams(conns []ends, total int64) <-chan error {
 func TestStreamsDuringAdoption(t *testing.T) {
 	s := newScene(t)
 	conns := s.openAt(t, testkit.Loopback, 9)
-	done := s.streams(conns, 12<<20)
+	done := s.streams(conns, max(int64(testkit.Volume(12<<20)), 2<<20))
 	s.tool.Enable(t, s.cg)
 	g := s.gauge(t)
 	if err := <-done; err != nil {
@@ -90,7 +90,7 @@ func TestStreamsPlain(t *testing.T) {
 func TestToggle(t *testing.T) {
 	const toggles, conns = 5, 20
 	s := newScene(t)
-	done := s.streams(s.openAt(t, testkit.Loopback, 3), 16<<20)
+	done := s.streams(s.openAt(t, testkit.Loopback, 3), int64(testkit.Volume(16<<20)))
 	calm := s.openAt(t, testkit.Loopback, conns)
 	stop, talk := make(chan struct{}), make(chan error, 1)
 	rounds := 0

@@ -13,7 +13,8 @@ func TestMany(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens 20,000 connections")
 	}
-	const couples, connections = 5, 4000
+	const couples = 5
+	connections := testkit.Volume(4000)
 	begin := time.Now()
 	plain := many(t, couples, connections, false)
 	accelerated := many(t, couples, connections, true)

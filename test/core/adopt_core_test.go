@@ -98,7 +98,7 @@ func TestAdoptFresh(t *testing.T) {
 func TestAdoptStream(t *testing.T) {
 	s := newPlainScene(t)
 	conns := s.connections(t, 3)
-	const total = 2 << 20
+	total := int64(testkit.Volume(2 << 20))
 	write := testkit.SendOptions{Total: total, ChunkMax: 4 << 10, Pause: 20 * time.Millisecond, Timeout: 3 * time.Minute}
 	read := testkit.ReadOptions{Total: total, Timeout: 3 * time.Minute}
 	var pending []*testkit.Pending[testkit.StreamStats]

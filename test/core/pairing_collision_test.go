@@ -3,7 +3,6 @@ package core_test
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +12,7 @@ import (
 
 // collisionRounds is fewer where an emulated processor runs them.
 func collisionRounds() int {
-	if os.Getenv("SOCKACCEL_VM") != "" {
+	if testkit.InVM() {
 		return 30
 	}
 	return 200

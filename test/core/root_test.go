@@ -1,7 +1,6 @@
 package core_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/sockaccel/sockaccel/internal/testkit"
@@ -10,7 +9,7 @@ import (
 // The default scope is the root of the hierarchy, which covers every process
 // of the machine: only a virtual machine is the test's own.
 func TestRootCgroup(t *testing.T) {
-	if os.Getenv("SOCKACCEL_VM") == "" {
+	if !testkit.InVM() {
 		t.Skip("attaches to the root cgroup: runs in a virtual machine only (make test-kernels)")
 	}
 	s := newPlainScene(t)

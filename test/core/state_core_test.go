@@ -54,7 +54,7 @@ func finish(tb testing.TB, all []*testkit.Pending[testkit.StreamStats]) {
 // Enabling and disabling while streams run: every byte arrives.
 func TestDisableUnderStreams(t *testing.T) {
 	s := newScene(t)
-	all := s.streams(t, 24<<20)
+	all := s.streams(t, max(int64(testkit.Volume(24<<20)), 6<<20))
 	rounds := 0
 	for ; rounds < 5 && !over(all); rounds++ {
 		s.tool.Disable(t)
@@ -72,7 +72,7 @@ func TestDisableUnderStreams(t *testing.T) {
 // A sidecar that is killed comes back, and nothing is lost meanwhile.
 func TestKillSidecarUnderStreams(t *testing.T) {
 	s := newScene(t)
-	all := s.streams(t, 4<<20)
+	all := s.streams(t, max(int64(testkit.Volume(4<<20)), 1<<20))
 	for range 3 {
 		st := s.tool.Await(t, 30*time.Second, "sidecar and supervisor run", func(st *status.Status) bool {
 			return st.Sidecar.PID > 0 && st.Sidecar.SupervisorPID > 0

@@ -42,7 +42,7 @@ func TestVerdictHalfClose(t *testing.T) {
 func TestVerdictCloseAfterSend(t *testing.T) {
 	withAndWithout(t, func(t *testing.T, s *scene, on bool) {
 		before := s.counts(t)
-		rounds := max(volume(200), 50)
+		rounds := max(testkit.Volume(200), 50)
 		for i := range rounds {
 			cfd, sfd := s.connect(t)
 			data := testkit.NewStream(uint64(i)).Bytes(0, 3000)
@@ -121,7 +121,7 @@ func TestVerdictPeerKilled(t *testing.T) {
 		go func() {
 			_, _ = s.client.SendStream(cfd, testkit.SendOptions{Seed: 2, Total: endless, ChunkMax: 4096, Timeout: patience})
 		}()
-		piece := int64(volume(1 << 20))
+		piece := int64(testkit.Volume(1 << 20))
 		if _, err := s.client.VerifyStream(cfd, testkit.ReadOptions{Seed: 1, Total: piece, Timeout: patience}); err != nil {
 			t.Fatal(err)
 		}

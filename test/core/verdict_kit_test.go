@@ -2,7 +2,6 @@ package core_test
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -19,14 +18,6 @@ import (
 // patience is how long anything that has to happen may take: emulation is
 // slow, and a stall is for ever.
 const patience = 60 * time.Second
-
-// volume scales an amount of work down for emulated machines and -short.
-func volume(n int) int {
-	if testing.Short() || os.Getenv("SOCKACCEL_VM") != "" {
-		return max(n/16, 1)
-	}
-	return n
-}
 
 // withAndWithout runs a test accelerated and on plain TCP, which has to show
 // the same unless the test names the deviation.

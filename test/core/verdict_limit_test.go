@@ -21,8 +21,13 @@ const leastQueue = 1 << 20
 // by then arrives in order when it reads again, at every kind of reader: the
 // seam between the two queues needs the sidecar's wake-up.
 func TestVerdictLimit(t *testing.T) {
-	for _, size := range []int{1, 1000, 256 << 10} {
-		modes := newTrustedScene(t).readModes(t)
+	modes := newTrustedScene(t).readModes(t)
+	for i, size := range []int{1, 1000, 256 << 10} {
+		if testkit.InVM() {
+			// Each size and each mode once: the modes meet at the seam, which
+			// has a test of its own.
+			modes = modes[i%len(modes):][:1]
+		}
 		for _, mode := range modes {
 			t.Run(fmt.Sprintf("%d bytes/%s", size, mode), func(t *testing.T) {
 				withAndWithout(t, func(t *testing.T, s *scene, on bool) { limit(t, s, on, size, mode) })
@@ -119,7 +124,7 @@ func TestVerdictLimitWhileSending(t *testing.T) {
 			withAndWithout(t, func(t *testing.T, s *scene, on bool) {
 				cfd, sfd := s.connect(t)
 				before := s.counts(t)
-				total := int64(volume(64<<20) + 12<<20)
+				total := int64(testkit.Volume(64<<20) + 4<<20)
 				sending := testkit.Go(func() (testkit.StreamStats, error) {
 					return s.client.SendStream(cfd, testkit.SendOptions{Seed: 3, Total: total, Timeout: patience})
 				})
@@ -166,12 +171,12 @@ func independent(t *testing.T, s *scene, on bool, rcvbuf int) {
 		s.server.MustSend(t, sfd, []byte("response"))
 		s.client.MustRecv(t, cfd, []byte("response"))
 	}
-	for range 100 { // while the other direction is busy
+	for range testkit.Volume(100) { // while the other direction is busy
 		answer()
 	}
-	s.requireRedirected(t, on, before, 101)
+	s.requireRedirected(t, on, before, uint64(1+testkit.Volume(100)))
 	sent := 1000 + fillFrom(t, s.client, cfd, 7, 1000, 64<<10)
-	for range 100 { // while it is full
+	for range testkit.Volume(100) { // while it is full
 		answer()
 	}
 	if _, err := s.server.VerifyStream(sfd, testkit.ReadOptions{Seed: 7, Total: int64(sent), Timeout: patience}); err != nil {

@@ -24,8 +24,8 @@ func TestVerdictOrderUnderToggling(t *testing.T) {
 			// are new in every round, so that much is redirected also where
 			// a connection that went back to TCP has to be adopted again.
 			links := make([]duplex, 8)
-			const enough = 40
-			piece, rounds := int64(volume(2<<20)), 0
+			enough := max(int64(testkit.Volume(40)), 10)
+			piece, rounds := int64(testkit.Volume(2<<20)), 0
 			for ; rounds < 3 || toggles.Load() < enough; rounds++ {
 				var wg sync.WaitGroup
 				for i := range links {
@@ -63,7 +63,7 @@ func TestVerdictOrderOfStreams(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			withAndWithout(t, func(t *testing.T, s *scene, on bool) {
 				before := s.counts(t)
-				total := int64(volume(4 << 20))
+				total := int64(testkit.Volume(2 << 20))
 				var wg sync.WaitGroup
 				for i := range 4 {
 					l := &duplex{seed: uint64(2 * i)}

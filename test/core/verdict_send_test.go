@@ -133,7 +133,7 @@ func TestVerdictThreads(t *testing.T) {
 			// splits messages, on plain TCP too.
 			const size, each = 1000, 100
 			before := s.counts(t)
-			for range max(volume(16), 2) {
+			for range max(testkit.Volume(16), 2) {
 				var wg sync.WaitGroup
 				for thread := range threads {
 					wg.Go(func() {
