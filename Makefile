@@ -14,7 +14,8 @@ LLVM_BIN ?= /usr/lib/llvm-14/bin
 # Arguments for the test binaries, sockaccel demo, sockaccel bench run, ..., as in make test ARGS='-run TestPair'.
 ARGS ?=
 BENCH_BPF_PACKAGES ?= ./test/bench
-VM_PACKAGES ?= ./test/core
+# What asks the kernel something. Benchmarks on an emulated processor tell nothing.
+VM_PACKAGES ?= ./test/core ./test/state ./test/adopt ./test/netns ./test/capacity ./test/apps ./cmd/sockaccel ./internal/cgroup ./internal/host ./internal/probe ./internal/state ./internal/testkit
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 ifeq ($(VERSION),)
@@ -53,7 +54,7 @@ lint: ## gofmt, go vet, the syntax of the scripts
 	@out=$$(gofmt -l .) && if [ -n "$$out" ]; then echo "not formatted by gofmt:" $$out >&2; exit 1; fi
 	$(GO) vet ./...
 	@if grep -q 'honnef.co/go/tools/cmd/staticcheck' go.mod; then set -x; $(GO) tool staticcheck ./...; fi
-	@for script in scripts/setup scripts/test-kernels scripts/fuzz .ci/run; do bash -n $$script || exit 1; done
+	@for script in scripts/setup scripts/test-kernels scripts/vm-root scripts/fuzz .ci/run; do bash -n $$script || exit 1; done
 	@sh -n scripts/vm-init
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck -S warning scripts/* .ci/run; fi
 
@@ -61,7 +62,13 @@ lint: ## gofmt, go vet, the syntax of the scripts
 test: need-root ## run every test, as root
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
+ifeq ($(ARGS),)
+	@# What ran here, and why not, for test-kernels to compare.
+	$(GO) test -json -count=1 -p 1 -timeout 30m ./... | $(GO) run ./test/matrix record build/vm/host.json
+	@$(GO) run ./test/matrix compare build/vm/host.json
+else
 	$(GO) test -count=1 -p 1 -timeout 30m $(ARGS) ./...
+endif
 
 .PHONY: test-unit
 test-unit: ## run the tests that need no root; the others skip themselves
@@ -74,7 +81,7 @@ test-apps: need-root ## run other people's programs in scope, at full length (ma
 	SOCKACCEL_APPS=full $(GO) test -count=1 -timeout 30m $(ARGS) ./test/apps
 
 .PHONY: test-kernels
-test-kernels: ## run the tests in VMs with other kernels (KERNEL=6.1 or KERNEL=6.12 for one)
+test-kernels: ## run the tests as root in VMs with other kernels (KERNEL=6.1 or KERNEL=6.12 for one)
 	@scripts/setup kernels
 	@$(MAKE) --no-print-directory build
 	VM_PACKAGES='$(VM_PACKAGES)' scripts/test-kernels $(KERNEL) -- $(ARGS)
