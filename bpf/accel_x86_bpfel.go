@@ -251,6 +251,7 @@ const (
 	AccelVarLimitMsgs             = "limit_msgs"
 	AccelVarLimitTotal            = "limit_total"
 	AccelVarLive                  = "live"
+	AccelVarMptcpChildren         = "mptcp_children"
 	AccelVarNoAdopt               = "no_adopt"
 	AccelVarPass                  = "pass"
 	AccelVarPassed                = "passed"
@@ -347,25 +348,26 @@ type AccelMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type AccelVariableSpecs struct {
-	AliveUntil  *ebpf.VariableSpec `ebpf:"alive_until"`
-	BlindTcp    *ebpf.VariableSpec `ebpf:"blind_tcp"`
-	Charged     *ebpf.VariableSpec `ebpf:"charged"`
-	Draining    *ebpf.VariableSpec `ebpf:"draining"`
-	Epoch       *ebpf.VariableSpec `ebpf:"epoch"`
-	FilterGen   *ebpf.VariableSpec `ebpf:"filter_gen"`
-	LimitBytes  *ebpf.VariableSpec `ebpf:"limit_bytes"`
-	LimitMsgs   *ebpf.VariableSpec `ebpf:"limit_msgs"`
-	LimitTotal  *ebpf.VariableSpec `ebpf:"limit_total"`
-	Live        *ebpf.VariableSpec `ebpf:"live"`
-	NoAdopt     *ebpf.VariableSpec `ebpf:"no_adopt"`
-	Pass        *ebpf.VariableSpec `ebpf:"pass"`
-	Passed      *ebpf.VariableSpec `ebpf:"passed"`
-	Pending     *ebpf.VariableSpec `ebpf:"pending"`
-	ReadsNeeded *ebpf.VariableSpec `ebpf:"reads_needed"`
-	Records     *ebpf.VariableSpec `ebpf:"records"`
-	RmemCharged *ebpf.VariableSpec `ebpf:"rmem_charged"`
-	Unowned     *ebpf.VariableSpec `ebpf:"unowned"`
-	Visited     *ebpf.VariableSpec `ebpf:"visited"`
+	AliveUntil    *ebpf.VariableSpec `ebpf:"alive_until"`
+	BlindTcp      *ebpf.VariableSpec `ebpf:"blind_tcp"`
+	Charged       *ebpf.VariableSpec `ebpf:"charged"`
+	Draining      *ebpf.VariableSpec `ebpf:"draining"`
+	Epoch         *ebpf.VariableSpec `ebpf:"epoch"`
+	FilterGen     *ebpf.VariableSpec `ebpf:"filter_gen"`
+	LimitBytes    *ebpf.VariableSpec `ebpf:"limit_bytes"`
+	LimitMsgs     *ebpf.VariableSpec `ebpf:"limit_msgs"`
+	LimitTotal    *ebpf.VariableSpec `ebpf:"limit_total"`
+	Live          *ebpf.VariableSpec `ebpf:"live"`
+	MptcpChildren *ebpf.VariableSpec `ebpf:"mptcp_children"`
+	NoAdopt       *ebpf.VariableSpec `ebpf:"no_adopt"`
+	Pass          *ebpf.VariableSpec `ebpf:"pass"`
+	Passed        *ebpf.VariableSpec `ebpf:"passed"`
+	Pending       *ebpf.VariableSpec `ebpf:"pending"`
+	ReadsNeeded   *ebpf.VariableSpec `ebpf:"reads_needed"`
+	Records       *ebpf.VariableSpec `ebpf:"records"`
+	RmemCharged   *ebpf.VariableSpec `ebpf:"rmem_charged"`
+	Unowned       *ebpf.VariableSpec `ebpf:"unowned"`
+	Visited       *ebpf.VariableSpec `ebpf:"visited"`
 }
 
 // AccelObjects contains all objects after they have been loaded into the kernel.
@@ -425,25 +427,26 @@ func (m *AccelMaps) Close() error {
 //
 // It can be passed to LoadAccelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type AccelVariables struct {
-	AliveUntil  *ebpf.Variable `ebpf:"alive_until"`
-	BlindTcp    *ebpf.Variable `ebpf:"blind_tcp"`
-	Charged     *ebpf.Variable `ebpf:"charged"`
-	Draining    *ebpf.Variable `ebpf:"draining"`
-	Epoch       *ebpf.Variable `ebpf:"epoch"`
-	FilterGen   *ebpf.Variable `ebpf:"filter_gen"`
-	LimitBytes  *ebpf.Variable `ebpf:"limit_bytes"`
-	LimitMsgs   *ebpf.Variable `ebpf:"limit_msgs"`
-	LimitTotal  *ebpf.Variable `ebpf:"limit_total"`
-	Live        *ebpf.Variable `ebpf:"live"`
-	NoAdopt     *ebpf.Variable `ebpf:"no_adopt"`
-	Pass        *ebpf.Variable `ebpf:"pass"`
-	Passed      *ebpf.Variable `ebpf:"passed"`
-	Pending     *ebpf.Variable `ebpf:"pending"`
-	ReadsNeeded *ebpf.Variable `ebpf:"reads_needed"`
-	Records     *ebpf.Variable `ebpf:"records"`
-	RmemCharged *ebpf.Variable `ebpf:"rmem_charged"`
-	Unowned     *ebpf.Variable `ebpf:"unowned"`
-	Visited     *ebpf.Variable `ebpf:"visited"`
+	AliveUntil    *ebpf.Variable `ebpf:"alive_until"`
+	BlindTcp      *ebpf.Variable `ebpf:"blind_tcp"`
+	Charged       *ebpf.Variable `ebpf:"charged"`
+	Draining      *ebpf.Variable `ebpf:"draining"`
+	Epoch         *ebpf.Variable `ebpf:"epoch"`
+	FilterGen     *ebpf.Variable `ebpf:"filter_gen"`
+	LimitBytes    *ebpf.Variable `ebpf:"limit_bytes"`
+	LimitMsgs     *ebpf.Variable `ebpf:"limit_msgs"`
+	LimitTotal    *ebpf.Variable `ebpf:"limit_total"`
+	Live          *ebpf.Variable `ebpf:"live"`
+	MptcpChildren *ebpf.Variable `ebpf:"mptcp_children"`
+	NoAdopt       *ebpf.Variable `ebpf:"no_adopt"`
+	Pass          *ebpf.Variable `ebpf:"pass"`
+	Passed        *ebpf.Variable `ebpf:"passed"`
+	Pending       *ebpf.Variable `ebpf:"pending"`
+	ReadsNeeded   *ebpf.Variable `ebpf:"reads_needed"`
+	Records       *ebpf.Variable `ebpf:"records"`
+	RmemCharged   *ebpf.Variable `ebpf:"rmem_charged"`
+	Unowned       *ebpf.Variable `ebpf:"unowned"`
+	Visited       *ebpf.Variable `ebpf:"visited"`
 }
 
 // AccelPrograms contains all programs after they have been loaded into the kernel.

@@ -60,7 +60,8 @@ static __always_inline bool drained(struct tcp_sock *tp)
 	return tp->copied_seq == tp->rcv_nxt;
 }
 
-// Why this end may not enter now; WHY_NONE when it is ready.
+// Why this end may not enter now; WHY_NONE when it is ready, REASONS when it
+// is only not accepted yet, or on its way out.
 static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -72,7 +73,7 @@ static __always_inline enum reason unready(struct conn *c, struct tcp_sock *tp)
 	if (c->spliced)
 		return WHY_SPLICE;
 	if (sk->sk_shutdown || !socket || !socket->file)
-		return WHY_IN_USE;
+		return REASONS;
 	if (!nonblocking(tp))
 		return WHY_BLOCKING;
 	return distrust(c->id, false);
@@ -160,9 +161,9 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 		clear_flags(p, F(PAIR_READY, role));
 		if (flags & F(PAIR_IN_MAP, other))
 			leave(p, BOTH(PAIR_SEAM));
-		// Not accepted yet, or it has just left and a read under way still
-		// holds its psock: that passes, and replaces no reason.
-		if (why != WHY_IN_USE)
+		// When it has just left a read under way may still hold its psock:
+		// that passes, as REASONS does, and replaces no reason.
+		if (why != REASONS && (why != WHY_IN_USE || !p->retries))
 			set_why(p, why);
 		else if (p->retries)
 			pending++;

@@ -9,6 +9,7 @@
 // Settled when the programs are loaded; defaults are inert.
 const volatile bool blind_tcp = false;	// FIONREAD does not count TCP bytes in the map
 const volatile bool rmem_charged = false; // redirected bytes are in sk_rmem_alloc
+const volatile bool mptcp_children = false; // the kernel tells MPTCP's children from plain TCP
 const volatile bool no_adopt = false;	// leave alone what did not enter at birth
 const volatile __u32 limit_bytes = 0;	// per direction
 const volatile __u32 limit_msgs = 0;	// per direction

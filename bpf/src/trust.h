@@ -48,7 +48,10 @@ static __always_inline enum reason unfit(struct tcp_sock *tp, struct conn *c)
 {
 	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 
-	if (tp->is_mptcp)
+	// Without the fixes accept(2) on a Multipath TCP listener takes a plain TCP
+	// child that is in a sockhash for one of its own. One that was accepted
+	// before us is plain TCP by now, and nothing tells it apart.
+	if (tp->is_mptcp || (c->mptcp && !mptcp_children))
 		return WHY_MPTCP;
 	if (tp->inet_conn.icsk_ulp_ops)
 		return WHY_ULP;
@@ -65,7 +68,9 @@ static __always_inline enum reason unfit(struct tcp_sock *tp, struct conn *c)
 	return WHY_NONE;
 }
 
-static __always_inline enum reason insert_error(long err)
+// err of a map update: an int, because before 6.4 the upper half is not that of
+// a negative long.
+static __always_inline enum reason insert_error(int err)
 {
 	switch (err) {
 	case -E2BIG:
