@@ -80,6 +80,7 @@ func tryPrograms(_ context.Context, e *examination) finding {
 			MaxConnections: 1, SpliceGuard: guard, FIONREADCorrected: found.Correction,
 		},
 		BlindTCP: found.FIONREAD == probe.FIONREADBlindTCP, RmemCharged: found.RmemCharged,
+		MPTCPChildren: found.MPTCPChildren,
 	})
 	if err != nil {
 		return lacking(err, "")

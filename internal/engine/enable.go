@@ -119,10 +119,11 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 			NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
 			Scopes:         []cgroup.Cgroup{},
 		},
-		BlindTCP:    found.FIONREAD == probe.FIONREADBlindTCP,
-		RmemCharged: found.RmemCharged,
-		LimitBytes:  uint32(min(state.LimitBytes, host.TCPReceiveBufferMax()/2)),
-		LimitTotal:  max(host.TotalMemory()/100, state.LimitBytes),
+		BlindTCP:      found.FIONREAD == probe.FIONREADBlindTCP,
+		RmemCharged:   found.RmemCharged,
+		MPTCPChildren: found.MPTCPChildren,
+		LimitBytes:    uint32(min(state.LimitBytes, host.TCPReceiveBufferMax()/2)),
+		LimitTotal:    max(host.TotalMemory()/100, state.LimitBytes),
 	})
 	return s, err == nil, err
 }

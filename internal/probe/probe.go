@@ -38,6 +38,9 @@ type Result struct {
 	Correction bool
 	// Refused is why Guard or Correction is false.
 	Refused error
+	// MPTCPChildren: a sockhash refuses sockets of Multipath TCP, and takes
+	// plain TCP sockets for what they are, also those of its listeners.
+	MPTCPChildren bool
 }
 
 const message = "probe"
@@ -63,6 +66,9 @@ func Run() (Result, error) {
 		r.FIONREAD = FIONREADBlindQueue
 	default:
 		r.FIONREAD = FIONREADRight
+	}
+	if r.MPTCPChildren, err = tryMPTCP(); err != nil {
+		return r, fmt.Errorf("probe sockhash with MPTCP: %w", err)
 	}
 	r.Refused = allowed(bpf.SpliceGuard)
 	r.Guard = r.Refused == nil

@@ -29,6 +29,8 @@ type Config struct {
 	BlindTCP bool
 	// RmemCharged: redirected bytes are charged to the receive buffer.
 	RmemCharged bool
+	// MPTCPChildren: plain TCP children of Multipath TCP listeners may enter.
+	MPTCPChildren bool
 	// LimitBytes is what one direction may have queued; 0: LimitBytes.
 	LimitBytes uint32
 	// LimitTotal is the queue budget of all connections together, in bytes.
@@ -86,12 +88,13 @@ func Spec(cfg Config) (*ebpf.CollectionSpec, error) {
 	spec.Maps["pairs"].MaxEntries = 2 * connections
 	spec.Maps["claims"].MaxEntries = max(4*connections, 65536)
 	for name, value := range map[string]any{
-		"blind_tcp":    cfg.BlindTCP,
-		"rmem_charged": cfg.RmemCharged,
-		"no_adopt":     cfg.NoAdopt,
-		"limit_bytes":  cmp.Or(cfg.LimitBytes, LimitBytes),
-		"limit_msgs":   uint32(LimitMessages),
-		"limit_total":  cfg.LimitTotal,
+		"blind_tcp":      cfg.BlindTCP,
+		"rmem_charged":   cfg.RmemCharged,
+		"mptcp_children": cfg.MPTCPChildren,
+		"no_adopt":       cfg.NoAdopt,
+		"limit_bytes":    cmp.Or(cfg.LimitBytes, LimitBytes),
+		"limit_msgs":     uint32(LimitMessages),
+		"limit_total":    cfg.LimitTotal,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return nil, fmt.Errorf("configure programs: %s: %w", name, err)
