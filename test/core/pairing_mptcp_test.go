@@ -15,6 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sockaccel/sockaccel/internal/cgroup"
+	"github.com/sockaccel/sockaccel/internal/probe"
+	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/status"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
@@ -136,6 +139,48 @@ func TestPairMPTCPListener(t *testing.T) {
 			echoed(t, client, client.MustDial(t, server, true), pairingRounds)
 		})
 	})
+}
+
+// On a kernel without the fixes (forced here, where the probe finds them) no
+// child of a Multipath TCP listener enters, and its clients are served by TCP.
+func TestPairMPTCPChildrenRefused(t *testing.T) {
+	requireMPTCP(t)
+	testkit.RequireRoot(t)
+	found := testkit.Must(probe.Run())(t)
+	if !found.MPTCPChildren {
+		t.Error("this kernel is found to lack the fixes: are they that old?")
+	}
+	s := &stage{tool: testkit.NewTool(t), cg: testkit.NewCgroup(t), on: true}
+	server := startMPTCPEcho(t, s.cg)
+	client := s.agent(t, "client", nil)
+	// enable takes the state that it finds.
+	st := testkit.Must(state.Create(s.tool.StateDir, state.Config{
+		Meta: state.Meta{
+			FIONREAD: found.FIONREAD, SpliceGuard: "evidence", MaxConnections: 1024, Scopes: []cgroup.Cgroup{},
+		},
+		BlindTCP: found.FIONREAD == probe.FIONREADBlindTCP, RmemCharged: found.RmemCharged,
+		LimitTotal: 64 << 20,
+	}))(t)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.tool.Enable(t, s.cg)
+	first := client.MustDial(t, server, true)
+	for range 3 {
+		echoed(t, client, first, 8)
+		trustPasses(t, s.tool)
+	}
+	// Its readers are trusted by now.
+	echoed(t, client, client.MustDial(t, server, true), 8)
+	trustPasses(t, s.tool)
+	if n := s.socks(t); n != 0 {
+		t.Errorf("%d sockets in the sockhash", n)
+	}
+	got := s.tool.Status(t)
+	if got.Messages.Redirected != 0 || got.NotAccelerated.MPTCP != 2 {
+		t.Errorf("redirected %d messages, not accelerated %+v; want none, and both as mptcp",
+			got.Messages.Redirected, got.NotAccelerated)
+	}
 }
 
 func echoed(tb testing.TB, client *testkit.Agent, fd, rounds int) {
