@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sockaccel/sockaccel/internal/status"
+	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
 const (
