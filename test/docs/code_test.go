@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -112,5 +113,34 @@ func TestNames(t *testing.T) {
 		if !strings.Contains(all["docs/cli.md"], "`"+mode+"`") {
 			t.Errorf("docs/cli.md does not name FIONREAD %q", mode)
 		}
+	}
+}
+
+var testName = regexp.MustCompile("`(Test[A-Za-z0-9_]+)`")
+
+// The tests that the documentation names exist.
+func TestTestsExist(t *testing.T) {
+	exist := make(map[string]bool)
+	declared := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9_]+)\(`)
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			for _, m := range declared.FindAllStringSubmatch(read(t, path), -1) {
+				exist[m[1]] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page, text := range pages(t) {
+		for _, m := range testName.FindAllStringSubmatch(text, -1) {
+			if !exist[m[1]] {
+				t.Errorf("%s names %s, which does not exist", page, m[1])
+			}
+		}
+	}
+	if len(testName.FindAllString(pages(t)["docs/safety.md"], -1)) < 50 {
+		t.Error("docs/safety.md names hardly any test")
 	}
 }
