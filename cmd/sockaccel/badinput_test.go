@@ -168,17 +168,19 @@ func TestUnprivileged(t *testing.T) {
 // What this kernel cannot exclude has to be accepted by name.
 func TestRisksNotAccepted(t *testing.T) {
 	tool, cg := testkit.NewTool(t), testkit.NewCgroup(t)
-	r := run(t, tool, "enable", "--cgroup", cg.Path)
+	// Where there is a guard there may be no risk.
+	evidence := []string{"enable", "--splice-guard", "evidence", "--cgroup", cg.Path}
+	r := run(t, tool, evidence...)
 	r.refused(t, 1, "cannot exclude", "splice", "--accept-risk")
 	unchanged(t, tool)
 	// The advice is right.
 	_, risks, _ := strings.Cut(strings.TrimSpace(r.stderr), "--accept-risk ")
-	if r := run(t, tool, "enable", "--cgroup", cg.Path, "--accept-risk", risks); r.code != 0 {
+	if r := run(t, tool, append(evidence, "--accept-risk", risks)...); r.code != 0 {
 		t.Errorf("with the risks accepted that it names: %+v", r)
 	}
 	// And it may come from the environment.
 	tool.Disable(t)
-	cmd := exec.Command(tool.Bin, "--state-dir", tool.StateDir, "enable", "--cgroup", cg.Path)
+	cmd := exec.Command(tool.Bin, append([]string{"--state-dir", tool.StateDir}, evidence...)...)
 	cmd.Env = append(os.Environ(), "SOCKACCEL_ACCEPT_RISK="+risks)
 	if r := execute(t, cmd); r.code != 0 {
 		t.Errorf("with the risks accepted by the environment: %+v", r)

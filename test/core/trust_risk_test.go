@@ -22,7 +22,7 @@ func TestTrustRisksRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := []string{"splice"}
-	if found.FIONREAD != probe.FIONREADRight {
+	if found.FIONREAD != probe.FIONREADRight && !found.Correction {
 		all = append(all, "fionread")
 	}
 	for _, x := range []struct{ flag, env string }{
@@ -31,7 +31,7 @@ func TestTrustRisksRefused(t *testing.T) {
 		t.Run("flag "+x.flag+" env "+x.env, func(t *testing.T) {
 			t.Setenv("SOCKACCEL_ACCEPT_RISK", x.env)
 			s := newPlainScene(t)
-			args := []string{"enable", "--cgroup", s.cg.Path}
+			args := []string{"enable", "--splice-guard", "evidence", "--cgroup", s.cg.Path}
 			if x.flag != "" {
 				args = append(args, "--accept-risk", x.flag)
 			}
@@ -60,6 +60,24 @@ func TestTrustRisksRefused(t *testing.T) {
 			}
 			nothingChanged(t, s)
 		})
+	}
+}
+
+// Where the kernel has the guard, and FIONREAD is right or corrected, nothing has
+// to be accepted.
+func TestTrustNoRisk(t *testing.T) {
+	testkit.RequireRoot(t)
+	found, err := probe.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !found.Guard || found.FIONREAD != probe.FIONREADRight && !found.Correction {
+		t.Skipf("this kernel leaves risks: %v", found.Refused)
+	}
+	s := newPlainScene(t)
+	s.tool.MustRun(t, "enable", "--cgroup", s.cg.Path)
+	if st := s.tool.Status(t); !st.Enabled || st.SpliceGuard != state.GuardOn || len(st.AcceptedRisks) != 0 {
+		t.Errorf("enabled %t, splice guard %s, accepted %v", st.Enabled, st.SpliceGuard, st.AcceptedRisks)
 	}
 }
 
