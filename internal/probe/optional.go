@@ -1,44 +1,34 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/sockaccel/sockaccel/bpf"
 )
 
-// allowed loads and attaches the programs, over maps of their own in which there
-// are no sockets, and tells why this kernel refuses them.
-func allowed(names []string) (err error) {
+// allowed loads the programs, over maps of their own, and tells why this kernel
+// refuses them. To attach them as well would wait for all tasks of the host.
+func allowed(names []string) error {
 	spec, err := bpf.LoadAccel()
 	if err != nil {
 		return fmt.Errorf("read programs: %w", err)
 	}
-	all := spec.Programs
-	spec.Programs = make(map[string]*ebpf.ProgramSpec)
+	programs, maps := spec.Programs, spec.Maps
+	spec.Programs, spec.Maps = map[string]*ebpf.ProgramSpec{}, map[string]*ebpf.MapSpec{}
 	for _, name := range names {
-		spec.Programs[name] = all[name]
-	}
-	for _, m := range spec.Maps {
-		switch m.Type {
-		case ebpf.Hash, ebpf.LRUHash, ebpf.SockHash:
-			m.MaxEntries = 1
+		spec.Programs[name] = programs[name]
+		for _, ins := range programs[name].Instructions {
+			if m := maps[ins.Reference()]; ins.IsLoadFromMap() && m != nil {
+				spec.Maps[m.Name] = m
+			}
 		}
 	}
 	loaded, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return err
 	}
-	defer loaded.Close()
-	for _, name := range names {
-		l, err := link.AttachTracing(link.TracingOptions{Program: loaded.Programs[name]})
-		if err != nil {
-			return fmt.Errorf("attach %s: %w", name, err)
-		}
-		defer func() { err = errors.Join(err, l.Close()) }()
-	}
+	loaded.Close()
 	return nil
 }

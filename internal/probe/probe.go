@@ -3,7 +3,6 @@
 package probe
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +31,9 @@ type Result struct {
 	FIONREAD string
 	// RmemCharged: redirected bytes count in the receive buffer.
 	RmemCharged bool
-	// Guard: the splice guard loads and attaches.
+	// Guard: the splice guard loads.
 	Guard bool
-	// Correction: FIONREAD is wrong, and what corrects it loads and attaches.
+	// Correction: FIONREAD is wrong, and what corrects it loads, as the guard does.
 	Correction bool
 	// Refused is why Guard or Correction is false.
 	Refused error
@@ -72,10 +71,9 @@ func Run() (Result, error) {
 	}
 	r.Refused = allowed(bpf.SpliceGuard)
 	r.Guard = r.Refused == nil
-	if r.FIONREAD != FIONREADRight {
-		refused := allowed(bpf.FIONREADCorrection)
-		r.Correction = refused == nil
-		r.Refused = cmp.Or(r.Refused, refused)
+	if r.FIONREAD != FIONREADRight && r.Guard {
+		r.Refused = allowed(bpf.FIONREADCorrection)
+		r.Correction = r.Refused == nil
 	}
 	return r, nil
 }
