@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"time"
 	"unsafe"
@@ -13,6 +14,9 @@ import (
 
 // run executes a control program; args are its context, in and out.
 func run[T any](prog *ebpf.Program, args *T) error {
+	if prog == nil {
+		return errors.New("run control program: the version that enabled has none: run sockaccel upgrade")
+	}
 	raw := unsafe.Slice((*byte)(unsafe.Pointer(args)), unsafe.Sizeof(*args))
 	if _, err := prog.Run(&ebpf.RunOptions{Context: raw, ContextOut: raw}); err != nil {
 		return fmt.Errorf("run control program: %w", err)

@@ -35,11 +35,27 @@ type Config struct {
 	LimitBytes uint32
 	// LimitTotal is the queue budget of all connections together, in bytes.
 	LimitTotal uint64
+	// Adapt changes programs and maps before they are loaded: tests make
+	// another version so. Nil changes nothing.
+	Adapt func(*ebpf.CollectionSpec)
 }
 
-// Create loads the programs, pins everything beside dir and publishes it by
-// one rename. Nothing is attached yet. The caller holds the Lock.
-func Create(dir string, cfg Config) (_ *State, err error) {
+// Create makes a Draft and publishes it.
+func Create(dir string, cfg Config) (*State, error) {
+	s, err := Draft(dir, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(draftOf(dir), dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("publish state: %w", err), s.Close(), removeTree(draftOf(dir)))
+	}
+	return s, nil
+}
+
+// Draft loads the programs and pins everything beside dir, to be published by
+// one rename, or by Exchange with a state that is there. Nothing is attached
+// yet, and what is found by path is not there before. The caller holds the Lock.
+func Draft(dir string, cfg Config) (_ *State, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("raise locked memory limit: %w", err)
 	}
@@ -54,7 +70,19 @@ func Create(dir string, cfg Config) (_ *State, err error) {
 			err = errors.Join(err, s.Close(), removeTree(draft))
 		}
 	}()
-	if err := s.load(cfg); err != nil {
+	b, err := newBuild(cfg)
+	if err != nil {
+		return nil, err
+	}
+	objs, err := b.load(nil)
+	if err != nil {
+		return nil, err
+	}
+	s.Maps, s.Progs = objs.Maps, objs.AccelPrograms
+	if err := install(s.Maps.Verdicts, s.Progs.SockaccelVerdict); err != nil {
+		return nil, err
+	}
+	if err := attachStub(s.Maps.Socks, s.Progs.SockaccelStub); err != nil {
 		return nil, err
 	}
 	if s.meta, err = ebpf.NewMap(metaSpec()); err != nil {
@@ -63,24 +91,21 @@ func Create(dir string, cfg Config) (_ *State, err error) {
 	if s.pids, err = ebpf.NewMap(pidsSpec()); err != nil {
 		return nil, fmt.Errorf("create state: %w", err)
 	}
-	cfg.Meta.Format = Format
+	cfg.Format, cfg.Layout, cfg.Programs = Format, b.layout, b.programs
 	if err := writeMeta(s.meta, &cfg.Meta); err != nil {
 		return nil, err
 	}
 	if err := s.pin(draft); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(draft, dir); err != nil {
-		return nil, fmt.Errorf("publish state: %w", err)
-	}
 	return s, nil
 }
 
 // Spec is what cfg makes of the programs and maps.
 func Spec(cfg Config) (*ebpf.CollectionSpec, error) {
-	spec, err := bpf.LoadAccel()
+	spec, err := object(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("read programs: %w", err)
+		return nil, err
 	}
 	connections := cfg.MaxConnections
 	spec.Maps["socks"].MaxEntries = 2 * connections
@@ -108,29 +133,19 @@ func Spec(cfg Config) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-func (s *State) load(cfg Config) error {
-	spec, err := Spec(cfg)
-	if err != nil {
-		return err
-	}
-	loaded, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return fmt.Errorf("load programs: %w", err)
-	}
-	defer loaded.Close() // what is not taken out of it
-	for name, m := range mapFields(&s.Maps) {
-		*m = loaded.DetachMap(name)
-	}
-	for name, p := range programFields(&s.Progs) {
-		*p = loaded.DetachProgram(name)
-	}
-	if err := s.Maps.Verdicts.Put(uint32(0), s.Progs.SockaccelVerdict); err != nil {
+func install(verdicts *ebpf.Map, verdict *ebpf.Program) error {
+	if err := verdicts.Put(uint32(0), verdict); err != nil {
 		return fmt.Errorf("install verdict: %w", err)
 	}
-	// By program and not by link: sockmap links need 6.10. The map is pinned,
-	// and keeps the program as long as it has a user.
+	return nil
+}
+
+// attachStub gives the program to sockets that enter from now on. By program and
+// not by link: sockmap links need 6.10. The map is pinned, and keeps the program
+// as long as it has a user.
+func attachStub(socks *ebpf.Map, stub *ebpf.Program) error {
 	if err := link.RawAttachProgram(link.RawAttachProgramOptions{
-		Target: s.Maps.Socks.FD(), Program: s.Progs.SockaccelStub, Attach: ebpf.AttachSkMsgVerdict,
+		Target: socks.FD(), Program: stub, Attach: ebpf.AttachSkMsgVerdict,
 	}); err != nil {
 		return fmt.Errorf("attach verdict to the sockhash: %w", err)
 	}
@@ -138,33 +153,49 @@ func (s *State) load(cfg Config) error {
 }
 
 func (s *State) pin(dir string) error {
-	for _, sub := range []string{"", "maps", "progs", "links", Sidecar, Supervisor} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o750); err != nil {
-			return fmt.Errorf("pin state: %w", err)
-		}
-	}
-	pin := func(what interface{ Pin(string) error }, elem ...string) error {
-		path := filepath.Join(append([]string{dir}, elem...)...)
-		if err := what.Pin(path); err != nil {
-			return fmt.Errorf("pin state: %w", err)
-		}
-		return os.Chmod(path, 0o640)
-	}
-	if err := errors.Join(pin(s.meta, "meta"), pin(s.pids, "pids")); err != nil {
-		return err
-	}
-	for name, m := range mapFields(&s.Maps) {
-		if err := pin(*m, "maps", name); err != nil {
+	for _, sub := range []string{"", "links", Sidecar, Supervisor} {
+		if err := mkdir(dir, sub); err != nil {
 			return err
 		}
 	}
-	for name, p := range programFields(&s.Progs) {
+	if err := errors.Join(pin(s.meta, dir, "meta"), pin(s.pids, dir, "pids")); err != nil {
+		return err
+	}
+	return pinObjects(dir, &s.Maps, &s.Progs)
+}
+
+// pinObjects pins maps and programs in directories of their own below dir.
+func pinObjects(dir string, maps *Maps, progs *bpf.AccelPrograms) error {
+	if err := errors.Join(mkdir(dir, mapsDir), mkdir(dir, progsDir)); err != nil {
+		return err
+	}
+	for name, m := range mapFields(maps) {
+		if err := pin(*m, dir, mapsDir, pinName(name)); err != nil {
+			return err
+		}
+	}
+	for name, p := range programFields(progs) {
 		if *p == nil {
 			continue // optional
 		}
-		if err := pin(*p, "progs", name); err != nil {
+		if err := pin(*p, dir, progsDir, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func mkdir(elem ...string) error {
+	if err := os.Mkdir(filepath.Join(elem...), 0o750); err != nil {
+		return fmt.Errorf("pin state: %w", err)
+	}
+	return nil
+}
+
+func pin(what interface{ Pin(string) error }, elem ...string) error {
+	path := filepath.Join(elem...)
+	if err := what.Pin(path); err != nil {
+		return fmt.Errorf("pin state: %w", err)
+	}
+	return os.Chmod(path, 0o640)
 }

@@ -35,6 +35,14 @@ type Meta struct {
 	FIONREADCorrected bool   `json:"fionread_corrected"`
 	MaxConnections    uint32 `json:"max_connections"`
 	NoAdopt           bool   `json:"no_adopt"`
+
+	// Layout and Programs are fingerprints, by name, of what is pinned: see
+	// Build.
+	Layout   map[string]string `json:"layout"`
+	Programs map[string]string `json:"programs"`
+	// Upgrading is the version that an unfinished upgrade goes to: links and
+	// live sockets may have programs of either.
+	Upgrading string `json:"upgrading"`
 }
 
 func metaSpec() *ebpf.MapSpec {
@@ -61,17 +69,48 @@ func writeMeta(m *ebpf.Map, meta *Meta) error {
 }
 
 func readMeta(m *ebpf.Map) (*Meta, error) {
-	value := make([]byte, metaSize)
+	value, err := readValue(m)
+	if err != nil {
+		return nil, err
+	}
+	return parseMeta(value)
+}
+
+func readValue(m *ebpf.Map) ([]byte, error) {
+	value := make([]byte, m.ValueSize())
 	if err := m.Lookup(uint32(0), value); err != nil {
 		return nil, fmt.Errorf("read state: %w", err)
 	}
-	return parseMeta(value)
+	return value, nil
 }
 
 // parseMeta reads the value of the map: JSON, and zeros behind it.
 func parseMeta(value []byte) (*Meta, error) {
 	meta := new(Meta)
 	if err := json.Unmarshal(bytes.TrimRight(value, "\x00"), meta); err != nil {
+		return nil, fmt.Errorf("read state: %w", err)
+	}
+	return meta, nil
+}
+
+// formatOf reads what every format has: its number, and who made it.
+func formatOf(value []byte) (format int, version string, err error) {
+	var head struct {
+		Format  int
+		Version string
+	}
+	if err := json.Unmarshal(bytes.TrimRight(value, "\x00"), &head); err != nil {
+		return 0, "", fmt.Errorf("read state: %w", err)
+	}
+	return head.Format, head.Version, nil
+}
+
+// parseSettings is parseMeta that refuses what this version does not know.
+func parseSettings(value []byte) (*Meta, error) {
+	meta := new(Meta)
+	decoder := json.NewDecoder(bytes.NewReader(bytes.TrimRight(value, "\x00")))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(meta); err != nil {
 		return nil, fmt.Errorf("read state: %w", err)
 	}
 	return meta, nil

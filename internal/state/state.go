@@ -16,6 +16,11 @@ import (
 	"github.com/sockaccel/sockaccel/bpf"
 )
 
+const (
+	mapsDir  = "maps"
+	progsDir = "progs"
+)
+
 // Roles of processes that exist once per state directory.
 const (
 	Sidecar    = "sidecar"
@@ -28,7 +33,7 @@ var ErrDisabled = errors.New("acceleration is not enabled")
 // State is an open state directory. Close it; closing changes nothing.
 type State struct {
 	Dir   string
-	Maps  bpf.AccelMaps
+	Maps  Maps
 	Progs bpf.AccelPrograms
 	meta  *ebpf.Map
 	pids  *ebpf.Map
@@ -44,8 +49,8 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Open opens the state at dir. ErrDisabled when there is none; errors that say
-// what to do when it is somebody else's or of an incompatible version.
+// Open opens the state at dir. ErrDisabled when there is none, Unusable when it
+// is damaged or of an incompatible version; what is somebody else's is refused.
 func Open(dir string) (*State, error) {
 	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrDisabled
@@ -56,12 +61,9 @@ func Open(dir string) (*State, error) {
 	} else if !info.IsDir() {
 		return nil, foreign(dir)
 	}
-	meta, err := ebpf.LoadPinnedMap(filepath.Join(dir, "meta"), nil)
+	meta, err := loadMeta(dir)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, foreign(dir)
-		}
-		return nil, fmt.Errorf("open state %s: %w", dir, err)
+		return nil, err
 	}
 	s := &State{Dir: dir, meta: meta}
 	if err := s.open(); err != nil {
@@ -71,54 +73,94 @@ func Open(dir string) (*State, error) {
 	return s, nil
 }
 
+// loadMeta opens the map that makes a directory a state, of whatever version.
+func loadMeta(dir string) (*ebpf.Map, error) {
+	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, "meta"), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, foreign(dir)
+	} else if err != nil {
+		return nil, fmt.Errorf("open state %s: %w", dir, err)
+	}
+	info, err := m.Info()
+	if err != nil || info.Name != metaSpec().Name || m.Type() != ebpf.Array {
+		m.Close()
+		return nil, foreign(dir)
+	}
+	return m, nil
+}
+
 func foreign(dir string) error {
 	return fmt.Errorf("state dir %s belongs to something else: choose another with --state-dir", dir)
 }
 
 func (s *State) open() error {
-	if s.meta.ValueSize() != metaSize || s.meta.Type() != ebpf.Array {
-		return foreign(s.Dir)
-	}
-	meta, err := s.Meta()
+	// Nothing else of a format that is not known can be relied on.
+	value, err := readValue(s.meta)
 	if err != nil {
 		return err
 	}
-	if meta.Format != Format {
-		return fmt.Errorf("state dir %s was made by an incompatible version (%s): disable with that version, or drop the state safely with: rm -r %s",
-			s.Dir, meta.Version, s.Dir)
+	format, version, err := formatOf(value)
+	if err != nil {
+		return s.damaged(err)
+	}
+	if format != Format {
+		return &Unusable{s.Dir, fmt.Sprintf("was made by an incompatible version (%s, format %d)", version, format)}
+	}
+	meta, err := parseMeta(value)
+	if err != nil {
+		return s.damaged(err)
 	}
 	if s.pids, err = ebpf.LoadPinnedMap(s.path("pids"), nil); err != nil {
 		return s.damaged(err)
 	}
 	for name, m := range mapFields(&s.Maps) {
-		if *m, err = ebpf.LoadPinnedMap(s.path("maps", name), nil); err != nil {
-			return s.damaged(err)
+		*m, err = ebpf.LoadPinnedMap(s.path(mapsDir, pinName(name)), nil)
+		if err != nil && !missing(err, meta.Layout, name) {
+			return s.damaged(fmt.Errorf("map %s: %w", name, err))
 		}
 	}
 	for name, p := range programFields(&s.Progs) {
 		if !meta.has(name) {
 			continue
 		}
-		if *p, err = ebpf.LoadPinnedProgram(s.path("progs", name), nil); err != nil {
-			return s.damaged(err)
+		*p, err = ebpf.LoadPinnedProgram(s.path(progsDir, name), nil)
+		if err != nil && !missing(err, meta.Programs, name) {
+			return s.damaged(fmt.Errorf("program %s: %w", name, err))
 		}
 	}
 	return nil
 }
 
+// missing tells whether a pin is not there because the version that made the
+// state had nothing of that name.
+func missing(err error, pinned map[string]string, name string) bool {
+	return errors.Is(err, fs.ErrNotExist) && pinned[name] == "" && (pinned != nil || name == globals)
+}
+
+// Unusable is the error for a state of ours that this version cannot do anything
+// with but Drop it.
+type Unusable struct{ Dir, Why string }
+
+func (e *Unusable) Error() string {
+	return fmt.Sprintf("state dir %s %s: use the version that made it, or give it up safely with: sockaccel disable --force", e.Dir, e.Why)
+}
+
 func (s *State) damaged(err error) error {
-	return fmt.Errorf("state dir %s is damaged: drop it safely with: rm -r %s: %w", s.Dir, s.Dir, err)
+	return &Unusable{s.Dir, fmt.Sprintf("is damaged (%s)", err)}
 }
 
 // Close releases the file descriptors.
 func (s *State) Close() error {
-	var errs []error
 	// Closing a nil map or program is allowed.
-	errs = append(errs, s.meta.Close(), s.pids.Close())
-	for _, m := range mapFields(&s.Maps) {
+	return errors.Join(s.meta.Close(), s.pids.Close(), closeObjects(&s.Maps, &s.Progs))
+}
+
+func closeObjects(maps *Maps, progs *bpf.AccelPrograms) error {
+	var errs []error
+	for _, m := range mapFields(maps) {
 		errs = append(errs, (*m).Close())
 	}
-	for _, p := range programFields(&s.Progs) {
+	for _, p := range programFields(progs) {
 		errs = append(errs, (*p).Close())
 	}
 	return errors.Join(errs...)
@@ -157,6 +199,10 @@ func draftOf(dir string) string { return dir + "-new" }
 
 // Remains reports whether killed processes left a draft or a lock, but no state.
 func Remains(dir string) bool { return Exists(draftOf(dir)) || Exists(dir+"-lock") }
+
+// Exchange publishes a draft in the place of the state that is there, which is
+// the draft then. The caller holds the Lock.
+func Exchange(dir string) error { return exchange(dir, draftOf(dir)) }
 
 // Clean removes a draft. The caller holds the Lock.
 func Clean(dir string) error { return removeTree(draftOf(dir)) }
