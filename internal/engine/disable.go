@@ -76,20 +76,16 @@ func removeScopes(s *state.State, scopes []cgroup.Cgroup) (left int, err error) 
 	return left, errors.Join(s.Reevaluate(), s.Kick())
 }
 
-// takeDown ends everything. The order matters: nothing new may start, nobody
-// else may take sockets in or out, and only then is the rest emptied.
+// takeDown ends everything.
 func takeDown(ctx context.Context, s *state.State, timeout time.Duration) error {
-	if err := s.SetDraining(state.DrainSoft); err != nil {
+	// Or else the next enable would finish an upgrade that was killed.
+	if err := s.Update(func(m *state.Meta) { m.Upgrading = "" }); err != nil {
 		return err
 	}
-	meta, err := s.Meta()
-	if err != nil {
+	if err := halt(ctx, s); err != nil {
 		return err
 	}
-	if err := errors.Join(sidecar.Stop(ctx, s), s.DetachAll()); err != nil {
-		return err
-	}
-	busy, err := empty(ctx, s, meta.Scopes, timeout)
+	busy, err := empty(ctx, s, timeout)
 	if err := errors.Join(err, s.Remove()); err != nil {
 		return err
 	}
@@ -99,9 +95,31 @@ func takeDown(ctx context.Context, s *state.State, timeout time.Duration) error 
 	return nil
 }
 
+// quiesce ends everything but the state; sockets that are busy after timeout
+// stay in the sockhash.
+func quiesce(ctx context.Context, s *state.State, timeout time.Duration) (busy uint32, err error) {
+	if err := halt(ctx, s); err != nil {
+		return 0, err
+	}
+	return empty(ctx, s, timeout)
+}
+
+// halt makes everything drain. The order matters: nothing new may start, nobody
+// else may take sockets in or out, and only then is the rest emptied.
+func halt(ctx context.Context, s *state.State) error {
+	if err := s.SetDraining(state.DrainSoft); err != nil {
+		return err
+	}
+	return errors.Join(sidecar.Stop(ctx, s), s.DetachAll())
+}
+
 // empty sweeps until no socket is in the sockhash, and wakes readers that
 // stopped at the seam.
-func empty(ctx context.Context, s *state.State, scopes []cgroup.Cgroup, timeout time.Duration) (busy uint32, err error) {
+func empty(ctx context.Context, s *state.State, timeout time.Duration) (busy uint32, err error) {
+	meta, err := s.Meta()
+	if err != nil {
+		return 0, err
+	}
 	walker, err := adopt.New(s)
 	if err != nil {
 		return 0, err
@@ -114,7 +132,7 @@ func empty(ctx context.Context, s *state.State, scopes []cgroup.Cgroup, timeout 
 			return 0, err
 		}
 		if swept.Seams > 0 {
-			if _, _, err := walker.Pass(scopes); err != nil {
+			if _, _, err := walker.Pass(meta.Scopes); err != nil {
 				return 0, err
 			}
 		} else if swept.InMap == 0 {

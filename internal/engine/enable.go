@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/sockaccel/sockaccel/internal/cgroup"
 	"github.com/sockaccel/sockaccel/internal/filter"
 	"github.com/sockaccel/sockaccel/internal/host"
@@ -35,13 +37,30 @@ type Options struct {
 	NoAdopt        *bool           // nil: as it is, or false
 	SpliceGuard    string          // state.GuardOn or state.GuardEvidence; "": the strongest that loads
 	AcceptedRisks  []string        // see ParseRisks
+	// Foreground: nurse is the sidecar itself.
+	Foreground bool
+	// Notice is told, a line each, what happens beside what was asked for.
+	Notice func(string)
+	// OnStep is called before each step of an upgrade, which fails when it does:
+	// for tests, as Adapt (see state.Config).
+	OnStep func(name string) error
+	Adapt  func(*ebpf.CollectionSpec)
+
+	upgrade bool // and nothing else: what is not enabled stays so
+}
+
+func (o *Options) notice(format string, args ...any) {
+	if o.Notice != nil {
+		o.Notice(fmt.Sprintf(format, args...))
+	}
 }
 
 // Enable makes the scopes accelerated and returns when they are. nurse is
 // called, with the lock held, when there is something to nurse: it starts the
 // sidecar and returns when its heart beats. Enabling what is enabled changes
-// nothing; other filters and further scopes take effect at once. The caller
-// closes the State, and has called CheckHost before.
+// nothing, unless another version did: that is an upgrade, see Upgrade. Other
+// filters and further scopes take effect at once. The caller closes the State,
+// and has called CheckHost before.
 func Enable(ctx context.Context, o Options, nurse func(context.Context, *state.State) error) (_ *state.State, err error) {
 	lock, err := state.Acquire(ctx, o.StateDir)
 	if err != nil {
@@ -85,47 +104,72 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 		if err := amend(s, o); err != nil {
 			return nil, false, errors.Join(err, s.Close())
 		}
-		g, err := s.Gauges()
+		half, err := halfDisabled(s)
 		if err != nil {
 			return nil, false, errors.Join(err, s.Close())
 		}
-		if g.Draining == 0 {
-			return s, false, nil
+		if !half {
+			s, err = refresh(ctx, s, o)
+			return s, false, err
 		}
-		// A disable was killed half-way: finish it, then start afresh.
+		// Finish it, then start afresh.
 		if err := errors.Join(takeDown(ctx, s, time.Second), s.Close()); err != nil {
 			return nil, false, err
 		}
 	} else if !errors.Is(err, state.ErrDisabled) {
 		return nil, false, err
 	}
+	if o.upgrade {
+		return nil, false, state.ErrDisabled
+	}
 	found, err := probe.Run()
 	if err != nil {
 		return nil, false, err
 	}
-	guard, err := chooseGuard(o.SpliceGuard, &found)
-	if err != nil {
+	if err := chooseGuard(o.SpliceGuard, &found); err != nil {
 		return nil, false, err
 	}
 	if err := checkRisks(found, o.AcceptedRisks); err != nil {
 		return nil, false, err
 	}
-	s, err = state.Create(o.StateDir, state.Config{
-		Meta: state.Meta{
-			Version: o.Version, Since: time.Now().UTC().Truncate(time.Second),
-			AcceptedRisks: o.AcceptedRisks, SpliceGuard: guard,
-			FIONREAD: found.FIONREAD, FIONREADCorrected: found.Correction,
-			MaxConnections: cmp.Or(o.MaxConnections, DefaultMaxConnections),
-			NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
-			Scopes:         []cgroup.Cgroup{},
-		},
+	s, err = state.Create(o.StateDir, config(o, state.Meta{
+		Since: now(), AcceptedRisks: o.AcceptedRisks,
+		MaxConnections: cmp.Or(o.MaxConnections, DefaultMaxConnections),
+		NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
+		Scopes:         []cgroup.Cgroup{},
+	}, found))
+	return s, err == nil, err
+}
+
+// halfDisabled tells whether a disable was killed.
+func halfDisabled(s *state.State) (bool, error) {
+	g, err := s.Gauges()
+	if err != nil {
+		return false, err
+	}
+	meta, err := s.Meta()
+	return g.Draining != 0 && meta.Upgrading == "", err
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+// config is how programs are loaded for what a state remembers, new or not.
+func config(o Options, meta state.Meta, found probe.Result) state.Config {
+	meta.Version, meta.Upgrading = o.Version, ""
+	meta.SpliceGuard = state.GuardEvidence
+	if found.Guard {
+		meta.SpliceGuard = state.GuardOn
+	}
+	meta.FIONREAD, meta.FIONREADCorrected = found.FIONREAD, found.Correction
+	return state.Config{
+		Meta:          meta,
 		BlindTCP:      found.FIONREAD == probe.FIONREADBlindTCP,
 		RmemCharged:   found.RmemCharged,
 		MPTCPChildren: found.MPTCPChildren,
 		LimitBytes:    uint32(min(state.LimitBytes, host.TCPReceiveBufferMax()/2)),
 		LimitTotal:    max(host.TotalMemory()/100, state.LimitBytes),
-	})
-	return s, err == nil, err
+		Adapt:         o.Adapt,
+	}
 }
 
 // amend adds to what is remembered of an enabled state what this call accepts,
@@ -146,10 +190,7 @@ func amend(s *state.State, o Options) error {
 	risks := append(slices.Clone(meta.AcceptedRisks), o.AcceptedRisks...)
 	slices.Sort(risks)
 	risks = slices.Compact(risks)
-	found := probe.Result{
-		FIONREAD: meta.FIONREAD, Correction: meta.FIONREADCorrected, Guard: meta.SpliceGuard == state.GuardOn,
-	}
-	if err := checkRisks(found, risks); err != nil {
+	if err := checkRisks(remembered(meta), risks); err != nil {
 		return err
 	}
 	if slices.Equal(risks, meta.AcceptedRisks) {
@@ -159,20 +200,22 @@ func amend(s *state.State, o Options) error {
 }
 
 // chooseGuard takes the strongest level that loads, or what was asked for, and
-// corrects in found what that leaves open.
-func chooseGuard(want string, found *probe.Result) (string, error) {
-	switch want {
-	case state.GuardOn:
-		if !found.Guard {
-			return "", fmt.Errorf("--splice-guard guard: this kernel refuses it (%w): use auto or evidence", found.Refused)
-		}
-	case state.GuardEvidence:
+// corrects found to that.
+func chooseGuard(want string, found *probe.Result) error {
+	if want == state.GuardOn && !found.Guard {
+		return fmt.Errorf("--splice-guard guard: this kernel refuses it (%w): use auto or evidence", found.Refused)
+	}
+	if want == state.GuardEvidence {
 		found.Guard = false
 	}
-	if found.Guard {
-		return state.GuardOn, nil
+	return nil
+}
+
+// remembered is what a state was enabled with.
+func remembered(meta *state.Meta) probe.Result {
+	return probe.Result{
+		FIONREAD: meta.FIONREAD, Correction: meta.FIONREADCorrected, Guard: meta.SpliceGuard == state.GuardOn,
 	}
-	return state.GuardEvidence, nil
 }
 
 func setFilters(s *state.State, set *filter.Set) error {

@@ -36,6 +36,13 @@ const restartPause = 200 * time.Millisecond
 // Detach starts a supervisor for the state and waits until the sidecar's heart
 // beats. It does nothing when a supervisor and a sidecar run already.
 func Detach(ctx context.Context, s *state.State) error {
+	return detach(ctx, s, self)
+}
+
+// self is not found by name: the file may have been replaced or removed since.
+const self = "/proc/self/exe"
+
+func detach(ctx context.Context, s *state.State, executable string) error {
 	// One in the foreground needs no supervisor of ours; a detached one brings
 	// its supervisor back by itself.
 	if s.Held(state.Sidecar) {
@@ -48,7 +55,7 @@ func Detach(ctx context.Context, s *state.State) error {
 		if pid := s.PID(state.Sidecar); pid != 0 {
 			args = append(args, "--sidecar", strconv.Itoa(pid))
 		}
-		cmd, err := spawn(s.Dir, SupervisorCommand, args...)
+		cmd, err := spawn(executable, s.Dir, SupervisorCommand, args...)
 		if err != nil {
 			return err
 		}
@@ -76,10 +83,9 @@ func waitAlive(ctx context.Context, s *state.State) error {
 	}
 }
 
-// spawn starts this executable detached from everything of the caller's.
-func spawn(dir, command string, args ...string) (*exec.Cmd, error) {
-	// Not by name: the file may have been replaced or removed since.
-	cmd := exec.Command("/proc/self/exe", append([]string{"--state-dir", dir, command}, args...)...)
+// spawn starts the executable detached from everything of the caller's.
+func spawn(executable, dir, command string, args ...string) (*exec.Cmd, error) {
+	cmd := exec.Command(executable, append([]string{"--state-dir", dir, command}, args...)...)
 	cmd.Dir = "/"
 	cmd.Env = os.Environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -99,7 +105,7 @@ func Supervise(ctx context.Context, s *state.State, pid int) error {
 	defer role.Release()
 	for {
 		if pid == 0 {
-			cmd, err := spawn(s.Dir, SidecarCommand, "--supervisor", strconv.Itoa(os.Getpid()))
+			cmd, err := spawn(self, s.Dir, SidecarCommand, "--supervisor", strconv.Itoa(os.Getpid()))
 			if err != nil {
 				return err
 			}
@@ -144,7 +150,7 @@ func KeepSupervised(ctx context.Context, s *state.State, pid int) {
 		if ctx.Err() != nil || !state.Exists(s.Dir) {
 			return
 		}
-		cmd, err := spawn(s.Dir, SupervisorCommand, "--sidecar", strconv.Itoa(os.Getpid()))
+		cmd, err := spawn(self, s.Dir, SupervisorCommand, "--sidecar", strconv.Itoa(os.Getpid()))
 		if err != nil {
 			time.Sleep(restartPause)
 			continue
