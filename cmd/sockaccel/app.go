@@ -48,7 +48,7 @@ func sockaccel(ctx context.Context, e env) int {
 		OnUsageError:    onUsageError,
 		Flags:           globalFlags(),
 		Commands: []*cli.Command{
-			enableCommand(e), disableCommand(e), statusCommand(e), runCommand(e),
+			enableCommand(e), disableCommand(e), statusCommand(e), runCommand(e), upgradeCommand(e),
 			benchCommand(e), demoCommand(e), doctorCommand(e), versionCommand(e),
 			sidecarCommand(e), supervisorCommand(e), loadCommand(e), keeperCommand(), openerCommand(),
 		},

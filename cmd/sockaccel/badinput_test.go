@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -242,35 +241,4 @@ func TestStateDirIsPin(t *testing.T) {
 	run(t, tool, "status").refused(t, 1, tool.StateDir, "--state-dir")
 	os.Remove(tool.StateDir)
 	unchanged(t, tool)
-}
-
-// A state of another version is refused with the command that fixes it, and
-// the command does.
-func TestIncompatibleVersion(t *testing.T) {
-	tool, cg := testkit.NewTool(t), testkit.NewCgroup(t)
-	tool.Enable(t, cg)
-	meta, err := ebpf.LoadPinnedMap(filepath.Join(tool.StateDir, "meta"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value := make([]byte, meta.ValueSize())
-	copy(value, `{"format": 999, "version": "v9.9"}`)
-	if err := meta.Put(uint32(0), value); err != nil {
-		t.Fatal(err)
-	}
-	meta.Close()
-	fix := "rm -r " + tool.StateDir
-	for _, args := range [][]string{
-		{"enable", "--accept-risk", testkit.AcceptAll, "--cgroup", cg.Path}, {"disable"}, {"status"}, {"status", "--json"},
-	} {
-		run(t, tool, args...).refused(t, 1, "incompatible version", "v9.9", fix)
-	}
-	cmd := exec.Command("sh", "-c", fix)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if r := execute(t, cmd); r.code != 0 {
-		t.Errorf("%s: %+v", fix, r)
-	}
-	if r := enable(t, tool, cg.Path); r.code != 0 {
-		t.Errorf("enable after it: %+v", r)
-	}
 }

@@ -33,8 +33,25 @@ func enableFlags() []cli.Flag {
 		&cli.Int64Flag{Name: "max-connections", Usage: "accelerate at most `N` connections at a time", Value: engine.DefaultMaxConnections},
 		&cli.BoolFlag{Name: "no-adopt", Usage: "leave alone connections that could not be accelerated at their birth"},
 		&cli.StringFlag{Name: "splice-guard", Usage: "how splice(2) readers are kept out: auto, guard or evidence", Value: "auto"},
-		&cli.StringFlag{Name: "accept-risk", Usage: "accept what this kernel cannot exclude: `LIST` of splice, fionread, blocking", EnvVars: []string{"SOCKACCEL_ACCEPT_RISK"}},
+		riskFlag(),
 	)
+}
+
+func riskFlag() cli.Flag {
+	return &cli.StringFlag{Name: "accept-risk", Usage: "accept what this kernel cannot exclude: `LIST` of splice, fionread, blocking", EnvVars: []string{"SOCKACCEL_ACCEPT_RISK"}}
+}
+
+func acceptedRisks(c *cli.Context) ([]string, error) {
+	risks, err := engine.ParseRisks(c.String("accept-risk"))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--accept-risk: %w", err)}
+	}
+	return risks, nil
+}
+
+// notice prints what happens beside what was asked for.
+func notice(e env) func(string) {
+	return func(line string) { fmt.Fprintln(e.stderr, line) }
 }
 
 func enableCommand(e env) *cli.Command {
@@ -77,7 +94,7 @@ func announce(e env, s *state.State) error {
 }
 
 func enableOptions(c *cli.Context, e env) (engine.Options, error) {
-	o := engine.Options{StateDir: stateDir(c), Version: version}
+	o := engine.Options{StateDir: stateDir(c), Version: version, Notice: notice(e)}
 	if err := noArgs(c); err != nil {
 		return o, err
 	}
@@ -100,8 +117,8 @@ func enableOptions(c *cli.Context, e env) (engine.Options, error) {
 		return o, usagef("--splice-guard %q: must be auto, guard or evidence", guard)
 	}
 	var err error
-	if o.AcceptedRisks, err = engine.ParseRisks(c.String("accept-risk")); err != nil {
-		return o, usageError{fmt.Errorf("--accept-risk: %w", err)}
+	if o.AcceptedRisks, err = acceptedRisks(c); err != nil {
+		return o, err
 	}
 	if o.Filters, err = filters(c); err != nil {
 		return o, usageError{err}
@@ -163,9 +180,11 @@ func disableCommand(e env) *cli.Command {
 		Usage: "stop accelerating, without losing, reordering or stalling anything",
 		Description: `Without a scope everything ends. Examples:
    sockaccel disable
-   sockaccel disable --cgroup system.slice`,
+   sockaccel disable --cgroup system.slice
+   sockaccel disable --force`,
 		Flags: append(scopeFlags(),
-			&cli.DurationFlag{Name: "drain-timeout", Usage: "wait at most this long for readers with unread data", Value: 10 * time.Second}),
+			&cli.DurationFlag{Name: "drain-timeout", Usage: "wait at most this long for readers with unread data", Value: 10 * time.Second},
+			&cli.BoolFlag{Name: "force", Usage: "give up a state that is damaged, or of a version that is not understood"}),
 		Action: func(c *cli.Context) error { return disable(c, e) },
 	}
 }
@@ -185,6 +204,11 @@ func disable(c *cli.Context, e env) error {
 		}
 	}
 	err := engine.Disable(c.Context, stateDir(c), only, c.Duration("drain-timeout"))
+	var unusable *state.Unusable
+	if errors.As(err, &unusable) && c.Bool("force") {
+		fmt.Fprintf(e.stderr, "giving up the state, which %s\n", unusable.Why)
+		err = engine.ForceDisable(c.Context, stateDir(c))
+	}
 	var busy *engine.Busy
 	switch {
 	case errors.Is(err, state.ErrDisabled):

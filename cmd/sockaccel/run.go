@@ -35,6 +35,7 @@ func runForeground(c *cli.Context, e env) error {
 	if err != nil {
 		return err
 	}
+	opts.Foreground = true
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	ended := make(chan error, 1)
