@@ -34,7 +34,7 @@ func changed(was, is map[string]string) (names []string) {
 // How programs are configured makes no other version of them.
 func TestFingerprintsIgnoreConfig(t *testing.T) {
 	a := built(t, Config{Meta: Meta{MaxConnections: 1}})
-	b := built(t, Config{Meta: Meta{MaxConnections: 1000, NoAdopt: true}, BlindTCP: true, RmemCharged: true, LimitTotal: 5})
+	b := built(t, Config{Meta: Meta{MaxConnections: 1000, NoAdopt: true}, BlindTCP: true, RmemCharged: true, MPTCPChildren: true, LimitTotal: 5})
 	if !maps.Equal(a.layout, b.layout) || !maps.Equal(a.programs, b.programs) {
 		t.Errorf("changed: %v %v", changed(a.layout, b.layout), changed(a.programs, b.programs))
 	}

@@ -3,6 +3,8 @@
 package state_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +12,12 @@ import (
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(otherEnv); text != "" {
+		os.Exit(otherMain(text))
+	}
+	testkit.Main(m)
+}
 
 // scene is a client and a server process in one cgroup, with a listener once
 // there is a use for it.
@@ -19,6 +26,7 @@ type scene struct {
 	cg             *testkit.Cgroup
 	client, server *testkit.Agent
 	listener       int
+	version        string // of the tool
 }
 
 // newScene is not accelerated yet.
@@ -30,7 +38,7 @@ func newScene(tb testing.TB) *scene {
 
 func newSceneIn(tb testing.TB, tool *testkit.Tool, cg *testkit.Cgroup) *scene {
 	tb.Helper()
-	s := &scene{tool: tool, cg: cg}
+	s := &scene{tool: tool, cg: cg, version: strings.Fields(tool.MustRun(tb, "version"))[1]}
 	s.client = testkit.StartAgent(tb, testkit.AgentOptions{Name: "client", Cgroup: cg})
 	s.server = testkit.StartAgent(tb, testkit.AgentOptions{Name: "server", Cgroup: cg})
 	s.listener = -1

@@ -47,7 +47,7 @@ func (f *foreground) awaitExit(tb testing.TB) error {
 
 func running(tb testing.TB, s *scene, pid int) {
 	tb.Helper()
-	s.tool.Await(tb, soon, "run is ready", func(st *status.Status) bool {
+	s.tool.Await(tb, stall, "run is ready", func(st *status.Status) bool {
 		return st.Enabled && st.Sidecar.Running && st.Sidecar.PID == pid
 	})
 }
