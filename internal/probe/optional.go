@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/cilium/ebpf"
 
@@ -15,16 +16,17 @@ func allowed(names []string) error {
 	if err != nil {
 		return fmt.Errorf("read programs: %w", err)
 	}
-	programs, maps := spec.Programs, spec.Maps
+	programs, all := spec.Programs, spec.Maps
 	spec.Programs, spec.Maps = map[string]*ebpf.ProgramSpec{}, map[string]*ebpf.MapSpec{}
 	for _, name := range names {
 		spec.Programs[name] = programs[name]
 		for _, ins := range programs[name].Instructions {
-			if m := maps[ins.Reference()]; ins.IsLoadFromMap() && m != nil {
+			if m := all[ins.Reference()]; ins.IsLoadFromMap() && m != nil {
 				spec.Maps[m.Name] = m
 			}
 		}
 	}
+	maps.DeleteFunc(spec.Variables, func(_ string, v *ebpf.VariableSpec) bool { return spec.Maps[v.SectionName] == nil })
 	loaded, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return err
