@@ -59,15 +59,18 @@ int BPF_PROG(sockaccel_splice_begin, struct file *in)
 
 	if (!sk)
 		return 0;
+	answer = bpf_task_storage_get(&answers, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!answer)
+		return 0;	// out of memory: the guard goes by the system call
+	*answer = ANSWER_ALLOW;
 	c = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (!c)
 		return 0;	// somebody else's storage
 	if (!c->id)
 		c->id = process_id(task);
 	bar_splicer(c);
-	answer = bpf_task_storage_get(&answers, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (answer)
-		*answer = redirected(c) ? ANSWER_REFUSE : ANSWER_ALLOW;
+	if (redirected(c))
+		*answer = ANSWER_REFUSE;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -89,7 +90,7 @@ func announce(e env, s *state.State) error {
 		names[i] = cg.Name
 	}
 	fmt.Fprintf(e.stderr, "accelerating cgroups: %s (splice guard: %s, accepted risks: %s)\n",
-		strings.Join(names, ", "), meta.SpliceGuard, strings.Join(meta.AcceptedRisks, ", "))
+		strings.Join(names, ", "), meta.SpliceGuard, cmp.Or(strings.Join(meta.AcceptedRisks, ", "), "none"))
 	return nil
 }
 

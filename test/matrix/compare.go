@@ -20,6 +20,7 @@ var elsewhere = map[string]string{
 	"bench/report TestHTMLInBrowser":        "chromium is not in every distribution",
 	"bench/report TestHTMLEscapesInBrowser": "chromium is not in every distribution",
 	"bench/report TestBenchstat/few":        "skips at its end, when all is compared",
+	"test/soak TestSoak":                    "make soak runs it, for as long as it is told",
 }
 
 // compare prints what ran where, and why not. It fails when a test failed, when
