@@ -16,6 +16,9 @@
 // (its readers are never drained) is left alone.
 #define MAX_TRIES 64
 
+// One in so many tries to enter a full map in a pass.
+#define FULL_SHARE 16
+
 // Visits without progress that tell a reader that stopped from a busy one.
 #define STUCK_VISITS 8
 
@@ -178,6 +181,11 @@ static __always_inline void bring_on(struct conn *c, struct tcp_sock *tp, struct
 		return;
 	}
 	pending++;
+	// Of many that wait for room in a full map only some try at a time: they
+	// would take it from each other by halves, for ever.
+	if (p->why == WHY_MAP_FULL && !(flags & F(PAIR_IN_MAP, other)) &&
+	    bpf_get_prandom_u32() % FULL_SHARE)
+		return;
 	// Where FIONREAD does not count TCP bytes in the map none may be unread.
 	if (!blind_tcp || all_read(tp, p, role))
 		enter(c, tp, p, role);

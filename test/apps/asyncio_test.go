@@ -13,7 +13,7 @@ import (
 func TestAsyncio(t *testing.T) {
 	python := requireTool(t, "/usr/bin/python3")
 	offAndOn(t, func(t *testing.T, s *scope) {
-		dir, addr := files(t, small, large), freeAddr(t)
+		dir, addr := files(t, small, medium, large), freeAddr(t)
 		port := strconv.Itoa(int(addr.Port()))
 		s.serve(t, addr, syscall.SIGTERM, exec.Command(python, script(t, "server.py"), port, dir))
 		const conns = 8
@@ -32,6 +32,7 @@ func TestAsyncio(t *testing.T) {
 		n := volume(50, 500)
 		s.counted(t, claim{bytes: bytes(small, n), share: 0.9}, talk(small, n))
 		n = volume(8, 50)
-		s.counted(t, claim{bytes: bytes(large, n), share: 0.9}, talk(large, n))
+		s.counted(t, claim{bytes: bytes(medium, n), share: 0.9, or: handedOver}, talk(medium, n))
+		s.counted(t, claim{bytes: bytes(large, n), share: 0.9, or: handedOver}, talk(large, n))
 	})
 }

@@ -11,9 +11,12 @@ import (
 
 const (
 	small = 60_000
-	large = 3_000_000
-	huge  = 40_000_000
-	put   = 2_000_000
+	// medium is less than new sockets on loopback may have queued, large is more
+	// where it is written at once: then its connection goes on by TCP.
+	medium = 800_000
+	large  = 3_000_000
+	huge   = 40_000_000
+	put    = 2_000_000
 )
 
 // site is a load balancer in front of a web server, and a client, all in one

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -126,6 +127,11 @@ func (l *load) endless(f flow) error {
 		sent += size
 		l.bytes.Add(size)
 	}
+	if f.mode == testkit.ReadNginx {
+		if err := f.awaitRead(); err != nil {
+			return err
+		}
+	}
 	if err := f.from.Shutdown(f.out, unix.SHUT_WR); err != nil {
 		return err
 	}
@@ -134,6 +140,22 @@ func (l *load) endless(f flow) error {
 		return fmt.Errorf("read %d of %d bytes: %w (%s)", stats.Bytes, sent, err, f.inspect())
 	}
 	return nil
+}
+
+// awaitRead returns when nothing is unread. Where FIONREAD is blind to TCP, one
+// who trusts it cannot be woken at a seam after both ends have shut down: that is
+// known, see docs/known-issues.md, and not what this load is for.
+func (f flow) awaitRead() error {
+	for deadline := time.Now().Add(stall); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		sending, err := f.from.SIOCOUTQ(f.out)
+		if err != nil {
+			return err
+		}
+		if _, err := f.to.Recv(f.in, 1, unix.MSG_PEEK|unix.MSG_DONTWAIT); sending == 0 && errors.Is(err, unix.EAGAIN) {
+			return nil
+		}
+	}
+	return fmt.Errorf("not everything was read: %s", f.inspect())
 }
 
 // inspect says what the reader of a stalled flow would find.
