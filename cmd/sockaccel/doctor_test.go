@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sockaccel/sockaccel/internal/doctor"
+	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
@@ -125,8 +126,20 @@ func TestDoctor(t *testing.T) {
 	if r := run(t, tool, "enable", "--cgroup", cg.Path, "--accept-risk", strings.Join(report.AcceptRisk, ",")); r.code != 0 {
 		t.Errorf("with the risks that it names: %+v", r)
 	}
-	refusal := run(t, tool, "--state-dir", tool.StateDir+"-other", "enable", "--cgroup", cg.Path)
-	refusal.refused(t, 1, "--accept-risk "+strings.Join(report.AcceptRisk, ","))
+	other := testkit.NewTool(t)
+	without := run(t, other, "enable", "--cgroup", cg.Path)
+	if len(report.AcceptRisk) > 0 {
+		without.refused(t, 1, "--accept-risk "+strings.Join(report.AcceptRisk, ","))
+	} else if without.code != 0 {
+		t.Errorf("without a risk to accept: %+v", without)
+	}
+	// What it found of the guard is what enable gets.
+	guarded := tool.Status(t).SpliceGuard == state.GuardOn
+	for _, name := range []string{"trampolines", "splice"} {
+		if c := named(t, report, name); (c.Result == doctor.Yes) != guarded {
+			t.Errorf("splice guard: %t, but %+v", guarded, c)
+		}
+	}
 	// What is enabled elsewhere is no hindrance, and stays.
 	if again, r := examined(t, tool); !again.Safe {
 		t.Errorf("while something is enabled: %+v", r)

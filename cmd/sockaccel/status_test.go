@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockaccel/sockaccel/internal/probe"
+	"github.com/sockaccel/sockaccel/internal/state"
 	"github.com/sockaccel/sockaccel/internal/testkit"
 )
 
@@ -108,8 +110,16 @@ func TestStatusNotEnabled(t *testing.T) {
 func TestStatusEnabled(t *testing.T) {
 	tool, cg := testkit.NewTool(t), testkit.NewCgroup(t)
 	tool.Enable(t, cg)
+	found, err := probe.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := state.GuardEvidence
+	if found.Guard {
+		guard = state.GuardOn
+	}
 	got := statusJSON(t, run(t, tool, "status", "--json"))
-	if got["enabled"] != true || got["splice_guard"] != "evidence" || len(got["accepted_risks"].([]any)) != 3 {
+	if got["enabled"] != true || got["splice_guard"] != guard || got["fionread_corrected"] != found.Correction || len(got["accepted_risks"].([]any)) != 3 {
 		t.Errorf("status: %v", got)
 	}
 	scopes := got["scopes"].([]any)
