@@ -19,3 +19,12 @@ func Volume(n int) int {
 	}
 	return n
 }
+
+// Ways are how an exchange is tried: by plain TCP (false), which needs no other
+// kernel to be seen right, and accelerated.
+func Ways() []bool {
+	if InVM() {
+		return []bool{true}
+	}
+	return []bool{false, true}
+}

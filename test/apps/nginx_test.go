@@ -90,11 +90,7 @@ func (s *site) end(tb testing.TB, requests, hops int) {
 }
 
 func bothWays(t *testing.T, run func(*testing.T, *site)) {
-	ways := []bool{false, true}
-	if testkit.InVM() {
-		ways = ways[1:] // plain TCP needs no other kernel to be seen right
-	}
-	for _, on := range ways {
+	for _, on := range testkit.Ways() {
 		t.Run(fmt.Sprintf("accelerated %t", on), func(t *testing.T) { run(t, newSite(t, on)) })
 	}
 }

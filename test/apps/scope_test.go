@@ -28,7 +28,7 @@ func newScope(tb testing.TB, on bool) *scope {
 // offAndOn has the same exchange by plain TCP and accelerated: what holds
 // without must hold with.
 func offAndOn(t *testing.T, exchange func(*testing.T, *scope)) {
-	for _, on := range []bool{false, true} {
+	for _, on := range testkit.Ways() {
 		t.Run(fmt.Sprintf("accelerated %t", on), func(t *testing.T) { exchange(t, newScope(t, on)) })
 	}
 }

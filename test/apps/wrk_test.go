@@ -32,7 +32,7 @@ func TestWrk(t *testing.T) {
 	web := startNginx(t, s, "", `location / { return 200 "hello from nginx, which answers with some bytes\n"; }`)
 	rates := map[bool][]string{}
 	for range 3 {
-		for _, on := range []bool{false, true} {
+		for _, on := range testkit.Ways() {
 			if on {
 				tool.Enable(t, cg)
 			}

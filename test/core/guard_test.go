@@ -37,6 +37,13 @@ func newGuardScene(t *testing.T) *scene {
 	return s
 }
 
+// listenAnew is for a service that nobody has seen to splice.
+func (s *scene) listenAnew(t *testing.T) {
+	t.Helper()
+	s.listener, _ = s.server.MustListen(t, testkit.Loopback, true)
+	s.tool.Trust(t, s.client, s.server, s.listener)
+}
+
 // sendfile(2) from a socket in the sockhash fails always.
 func TestGuardRefusesSendfile(t *testing.T) {
 	s := newGuardScene(t)
@@ -74,9 +81,10 @@ var splicers = map[string]func(testing.TB, *scene, int) ([]byte, error){
 // it reads a byte; recv has it all. Then the connection is plain TCP, and splice
 // sees what comes.
 func TestGuardRefuses(t *testing.T) {
+	s := newGuardScene(t)
 	for name, splice := range splicers {
 		t.Run(name, func(t *testing.T) {
-			s := newGuardScene(t)
+			s.listenAnew(t)
 			d := s.since(t)
 			c := s.open(t, false, false)
 			c.exchange(t, 5)
@@ -119,9 +127,10 @@ func TestGuardRefuses(t *testing.T) {
 // The end of the stream behind redirected data is not seen by splice before the
 // data is read.
 func TestGuardEndOfFile(t *testing.T) {
+	s := newGuardScene(t)
 	for name, splice := range splicers {
 		t.Run(name, func(t *testing.T) {
-			s := newGuardScene(t)
+			s.listenAnew(t)
 			d := s.since(t)
 			c := s.open(t, false, false)
 			c.exchange(t, 5)

@@ -165,6 +165,7 @@ func TestPairMPTCPChildrenRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.tool.Enable(t, s.cg)
+	trustPasses(t, s.tool) // the listener was there before
 	first := client.MustDial(t, server, true)
 	for range 3 {
 		echoed(t, client, first, 8)

@@ -32,10 +32,15 @@ type stage struct {
 func onAndOff(t *testing.T, test func(t *testing.T, s *stage)) {
 	t.Helper()
 	testkit.RequireRoot(t)
-	t.Run("on", func(t *testing.T) { test(t, newStage(t)) })
-	t.Run("off", func(t *testing.T) {
-		test(t, &stage{tool: testkit.NewTool(t), cg: testkit.NewCgroup(t)})
-	})
+	for _, on := range testkit.Ways() {
+		if on {
+			t.Run("on", func(t *testing.T) { test(t, newStage(t)) })
+			continue
+		}
+		t.Run("off", func(t *testing.T) {
+			test(t, &stage{tool: testkit.NewTool(t), cg: testkit.NewCgroup(t)})
+		})
+	}
 }
 
 func newStage(tb testing.TB) *stage {

@@ -115,7 +115,7 @@ func awaitOutq(tb testing.TB, a *testkit.Agent, fd int) {
 // A plain blocking program behaves as without us, with a peer that is trusted
 // or blocking too, and its sockets are never in the sockhash.
 func TestTrustBlockingProgram(t *testing.T) {
-	for _, on := range []bool{false, true} {
+	for _, on := range testkit.Ways() {
 		for _, ends := range [][2]bool{{true, false}, {false, true}, {true, true}} {
 			t.Run(fmt.Sprintf("accelerated %t/client %t server %t", on, ends[0], ends[1]), func(t *testing.T) {
 				testBlockingProgram(t, on, ends[0], ends[1])
@@ -187,7 +187,7 @@ func trainBlocking(tb testing.TB, s *scene, clientBlocks, serverBlocks bool) {
 // Blocking clients of a blocking server, from its first connection on: nothing
 // is redirected, and recv never says EAGAIN (the echo server would complain).
 func TestTrustBlockingEcho(t *testing.T) {
-	for _, on := range []bool{false, true} {
+	for _, on := range testkit.Ways() {
 		t.Run(fmt.Sprintf("accelerated %t", on), func(t *testing.T) {
 			s := newPlainScene(t)
 			if on {

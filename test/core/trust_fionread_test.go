@@ -43,7 +43,7 @@ func TestTrustFIONREAD(t *testing.T) {
 		{name: "odd buffer", buffer: 1234, total: 1 << 20},
 		{name: "over the limit", buffer: 32 << 10, start: time.Second, total: 24 << 20, overLimit: true},
 	} {
-		for _, on := range []bool{false, true} {
+		for _, on := range testkit.Ways() {
 			t.Run(fmt.Sprintf("%s/accelerated %t", x.name, on), func(t *testing.T) {
 				s := newPlainScene(t)
 				if on {

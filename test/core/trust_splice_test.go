@@ -13,7 +13,7 @@ import (
 // A proxy that splices is never accelerated, neither side of it: nothing
 // hangs, and the bytes are right. What does not splice is, at the same time.
 func TestTrustRelay(t *testing.T) {
-	for _, on := range []bool{false, true} {
+	for _, on := range testkit.Ways() {
 		t.Run(fmt.Sprintf("accelerated %t", on), func(t *testing.T) {
 			s := newPlainScene(t)
 			if on {

@@ -22,14 +22,19 @@ const patience = 60 * time.Second
 // withAndWithout runs a test accelerated and on plain TCP, which has to show
 // the same unless the test names the deviation.
 func withAndWithout(t *testing.T, f func(t *testing.T, s *scene, on bool)) {
-	t.Run("tcp", func(t *testing.T) {
-		s := newPlainScene(t)
-		f(t, s, false)
-		if st := s.tool.Status(t); st.Enabled || st.Messages.Redirected != 0 {
-			t.Errorf("something was counted: %+v", st)
+	for _, on := range testkit.Ways() {
+		if on {
+			t.Run("accelerated", func(t *testing.T) { f(t, newTrustedScene(t), true) })
+			continue
 		}
-	})
-	t.Run("accelerated", func(t *testing.T) { f(t, newTrustedScene(t), true) })
+		t.Run("tcp", func(t *testing.T) {
+			s := newPlainScene(t)
+			f(t, s, false)
+			if st := s.tool.Status(t); st.Enabled || st.Messages.Redirected != 0 {
+				t.Errorf("something was counted: %+v", st)
+			}
+		})
+	}
 }
 
 // newTrustedScene is newScene with a listener that was made in scope: one from
