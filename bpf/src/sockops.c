@@ -228,7 +228,9 @@ static __always_inline void on_passive(struct bpf_sock_ops *ctx)
 		why = p->why ? p->why : WHY_BLOCKING;
 	if (why) {
 		expel_client(p);
-		set_why(p, why);
+		// Its client may have been barred meanwhile, which stands.
+		if (!(p->flags & PAIR_FINAL))
+			set_why(p, why);
 		return;
 	}
 	// The claim above and the client's note are both full barriers: either

@@ -54,7 +54,11 @@ func finish(tb testing.TB, all []*testkit.Pending[testkit.StreamStats]) {
 // Enabling and disabling while streams run: every byte arrives.
 func TestDisableUnderStreams(t *testing.T) {
 	s := newScene(t)
-	all := s.streams(t, 24<<20) // long enough for some rounds, emulated too
+	size := int64(24 << 20)
+	if testkit.InVM() {
+		size = 72 << 20 // enable takes seconds there, and some rounds are needed
+	}
+	all := s.streams(t, size)
 	rounds := 0
 	for ; rounds < 5 && !over(all); rounds++ {
 		s.tool.Disable(t)
