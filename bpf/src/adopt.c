@@ -9,6 +9,7 @@
 //   each enters when the other is ready,
 //   each is opened for redirection when both have been in for a pass.
 #include "claim.h"
+#include "file.h"
 #include "pair.h"
 #include "peer.h"
 
@@ -321,17 +322,13 @@ int sockaccel_owners(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
 	struct conn *c;
 	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || !sk->sk_bpf_storage)
+	sk = marked(file);
+	if (!sk)
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (c && !c->id)

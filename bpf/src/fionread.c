@@ -5,6 +5,7 @@
 // wakes them: there is no event for bytes that were there before. So it cannot be
 // learnt from the first call, as splice can; the first call has to be right.
 // Bytes of both queues are counted as the kernels that are right count them.
+#include "file.h"
 #include "peer.h"
 
 #define MAX_QUEUED 1024	// messages; twice what a queue may hold, see limit_msgs
@@ -55,7 +56,6 @@ static __always_inline __u32 tcp_bytes(struct tcp_sock *tp)
 SEC("fexit/sock_ioctl")
 int BPF_PROG(sockaccel_fionread, struct file *file, unsigned int cmd, unsigned long arg, long ret)
 {
-	struct socket *socket;
 	struct tcp_sock *tp;
 	struct conn *c;
 	struct sock *sk;
@@ -63,11 +63,8 @@ int BPF_PROG(sockaccel_fionread, struct file *file, unsigned int cmd, unsigned l
 
 	if (cmd != FIONREAD || ret)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || !sk->sk_bpf_storage)
+	sk = marked(file);
+	if (!sk)
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, 0, 0);
 	// Out of the sockhash it has no psock, and the kernel is right.

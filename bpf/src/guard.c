@@ -8,6 +8,7 @@
 // not look: the answer is noted with the task in between. read(2) asks there too,
 // and all files of the host pay for it, so its first test is the cheapest.
 #include "bar.h"
+#include "file.h"
 #include "peer.h"
 
 enum answer { ANSWER_NONE, ANSWER_ALLOW, ANSWER_REFUSE };
@@ -18,21 +19,6 @@ struct {
 	__type(key, int);
 	__type(value, __u32);
 } answers SEC(".maps");
-
-// The socket behind a file, if a program of ours may have marked it.
-static __always_inline struct sock *marked(struct file *file)
-{
-	struct socket *socket;
-	struct sock *sk;
-
-	if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
-		return NULL;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return NULL;
-	sk = socket->sk;
-	return sk && sk->sk_bpf_storage ? sk : NULL;
-}
 
 // Data that splice would not see is queued, or on its way to the queue. Its
 // direction is closed first, so that "no" holds for good.

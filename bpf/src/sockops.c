@@ -214,8 +214,12 @@ static __always_inline void on_passive(struct bpf_sock_ops *ctx)
 	if (!why && !filter_passes(p->end[ACTIVE].filter, c->filter))
 		why = WHY_EXCLUDED;
 	if (why) {
-		if (why != WHY_EXCLUDED)
+		// Not to be looked at again: the client's passes would put what
+		// they find in the place of this reason.
+		if (why != WHY_EXCLUDED) {
 			c->state = CONN_REFUSED;
+			set_flags(p, PAIR_FINAL);
+		}
 		expel_client(p);
 		set_why(p, why);
 		return;

@@ -71,17 +71,7 @@ func tryPrograms(_ context.Context, e *examination) finding {
 	if err != nil {
 		return lacking(fmt.Errorf("use a sockhash: %w", err), "the kernel needs CONFIG_BPF_STREAM_PARSER=y")
 	}
-	guard := state.GuardEvidence
-	if found.Guard {
-		guard = state.GuardOn
-	}
-	spec, err := state.Spec(state.Config{
-		Meta: state.Meta{
-			MaxConnections: 1, SpliceGuard: guard, FIONREADCorrected: found.Correction,
-		},
-		BlindTCP: found.FIONREAD == probe.FIONREADBlindTCP, RmemCharged: found.RmemCharged,
-		MPTCPChildren: found.MPTCPChildren,
-	})
+	spec, err := state.Spec(engine.Config(engine.Options{}, state.Meta{MaxConnections: 1}, found))
 	if err != nil {
 		return lacking(err, "")
 	}

@@ -132,7 +132,7 @@ func openOrCreate(ctx context.Context, o Options) (_ *state.State, created bool,
 	if err := checkRisks(found, o.AcceptedRisks); err != nil {
 		return nil, false, err
 	}
-	s, err = state.Create(o.StateDir, config(o, state.Meta{
+	s, err = state.Create(o.StateDir, Config(o, state.Meta{
 		Since: now(), AcceptedRisks: o.AcceptedRisks,
 		MaxConnections: cmp.Or(o.MaxConnections, DefaultMaxConnections),
 		NoAdopt:        o.NoAdopt != nil && *o.NoAdopt,
@@ -153,8 +153,9 @@ func halfDisabled(s *state.State) (bool, error) {
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
-// config is how programs are loaded for what a state remembers, new or not.
-func config(o Options, meta state.Meta, found probe.Result) state.Config {
+// Config is how programs are loaded on this kernel, as it was found, for what a
+// state remembers, new or not.
+func Config(o Options, meta state.Meta, found probe.Result) state.Config {
 	meta.Version, meta.Upgrading = o.Version, ""
 	meta.SpliceGuard = state.GuardEvidence
 	if found.Guard {

@@ -59,7 +59,7 @@ func refresh(ctx context.Context, s *state.State, o Options) (_ *state.State, er
 		u.image = sidecar.ImageOf(s)
 		defer u.image.Close()
 	}
-	u.cfg = config(o, *u.meta, remembered(u.meta))
+	u.cfg = Config(o, *u.meta, remembered(u.meta))
 	programs, err := s.Differs(u.cfg)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func refresh(ctx context.Context, s *state.State, o Options) (_ *state.State, er
 	if err := checkRisks(found, u.meta.AcceptedRisks); err != nil {
 		return nil, err
 	}
-	u.cfg = config(o, *u.meta, found)
+	u.cfg = Config(o, *u.meta, found)
 	var swap *state.Swap
 	var other *state.OtherLayout
 	if err := u.follow(step{"load", func() (err error) {
